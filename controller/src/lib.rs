@@ -1,0 +1,1 @@
+//! The OpenFlow controller of nearcast as a program.

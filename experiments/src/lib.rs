@@ -1,0 +1,1 @@
+//! CDN against P2P-assisted livestreaming, measured: scenarios, runs, reports.

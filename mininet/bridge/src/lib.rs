@@ -1,0 +1,1 @@
+//! Rust drives Mininet by a handful of coarse calls.

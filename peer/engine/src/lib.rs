@@ -1,0 +1,1 @@
+//! The sans-IO peer: chunks, sources, repair and in-order release.

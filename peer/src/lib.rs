@@ -1,0 +1,1 @@
+//! The peer of nearcast as a program: broadcaster, viewer and CDN seed.
