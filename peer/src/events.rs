@@ -1,0 +1,344 @@
+//! What a peer writes with `--events FILE`: one JSON object per line, each with `"t"`
+//! (CLOCK_REALTIME, nanoseconds since the Unix epoch) and `"event"`.
+//!
+//! Other programs read these lines with [`Record`]. A field is only ever added, never renamed.
+//!
+//! ```
+//! use nearcast_peer::events::{Event, Record, Way};
+//!
+//! let line = r#"{"t":1700000000000000000,"event":"first_frame","stream":"live/cam",
+//!                "unit":64,"way":"switch"}"#;
+//! let record: Record = serde_json::from_str(line).unwrap();
+//! assert!(matches!(record.event, Event::FirstFrame { unit: 64, way: Way::Switch, .. }));
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it happened, CLOCK_REALTIME in nanoseconds. For a frame: when it was released to the
+    /// players, in order.
+    pub t: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Which program writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// `nearcast-peer broadcast`
+    Broadcast,
+    /// `nearcast-peer view`
+    View,
+    /// `nearcast-peer seed`
+    Seed,
+    /// `nearcast-peer witness`
+    Witness,
+}
+
+/// How a unit came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// By RTMP from the CDN.
+    Cdn,
+    /// Copied by the switch from the broadcaster's one copy.
+    Switch,
+    /// From a neighbour: repair of what the switch lost, or the group of pictures at joining.
+    Neighbour,
+    /// From the seed beside the CDN.
+    Seed,
+}
+
+/// How a player is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// `rtmp://`
+    Rtmp,
+    /// `http://`, FLV
+    HttpFlv,
+    /// `--play`: nobody watches, the stream is only measured.
+    Headless,
+}
+
+/// What happened. Streams are written `app/key`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The program listens on all its sockets.
+    Started {
+        /// Which one.
+        role: Role,
+        /// Its version.
+        version: String,
+    },
+    /// A publisher was accepted, here and at the CDN.
+    PublishAccepted {
+        /// What is published.
+        stream: String,
+        /// Unix seconds when it began; tells this publish from another of the same name.
+        epoch: u64,
+        /// Who publishes.
+        publisher: SocketAddr,
+    },
+    /// A publisher was refused.
+    PublishRefused {
+        /// What it wanted to publish.
+        stream: String,
+        /// Why: the CDN's answer, or ours.
+        reason: String,
+    },
+    /// A publish ended.
+    PublishEnded {
+        /// What was published.
+        stream: String,
+        /// Why.
+        reason: String,
+    },
+    /// The broadcaster handed a frame to the network: the switched chunks are in the socket, the
+    /// CDN's copy is queued.
+    Sent(Frame),
+    /// The connection to the CDN was lost and is being made again.
+    CdnLost {
+        /// Of this stream.
+        stream: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection to the CDN is there again.
+    CdnRestored {
+        /// Of this stream.
+        stream: String,
+        /// Units that were not forwarded to the CDN meanwhile.
+        skipped: u64,
+    },
+    /// The first player opened the stream.
+    PlayRequested {
+        /// What it wants.
+        stream: String,
+    },
+    /// The CDN accepted our play.
+    PlayAccepted {
+        /// Which stream.
+        stream: String,
+    },
+    /// The CDN refused our play.
+    PlayRefused {
+        /// Which stream.
+        stream: String,
+        /// The CDN's answer.
+        reason: String,
+    },
+    /// The first frame that was released after the first player opened the stream.
+    FirstFrame {
+        /// Of this stream.
+        stream: String,
+        /// Its unit number.
+        unit: u64,
+        /// How it came.
+        way: Way,
+    },
+    /// A frame was released to the players.
+    Frame(Frame),
+    /// Frames come another way now.
+    Way {
+        /// Of this stream.
+        stream: String,
+        /// Before; nothing at the start.
+        from: Option<Way>,
+        /// From now on.
+        to: Way,
+        /// Why.
+        reason: String,
+    },
+    /// Missing chunks were asked for.
+    Repair {
+        /// Of this stream.
+        stream: String,
+        /// The unit they belong to.
+        unit: u64,
+        /// How many.
+        chunks: u32,
+        /// Who was asked.
+        from: Way,
+    },
+    /// The controller offered a peering.
+    Offer {
+        /// Its number.
+        peering: u64,
+        /// Its generation.
+        generation: u32,
+        /// Of this stream.
+        stream: String,
+        /// `broadcaster` or `viewer`.
+        role: String,
+        /// Where chunks are sent or come from.
+        group: Ipv4Addr,
+        /// Our own address in the virtual range.
+        alias: Ipv4Addr,
+        /// Who has the stream, nearest first.
+        holders: Vec<Ipv4Addr>,
+    },
+    /// We answered an offer.
+    Answer {
+        /// Its number.
+        peering: u64,
+        /// Its generation.
+        generation: u32,
+        /// Whether we take part.
+        accept: bool,
+    },
+    /// The controller withdrew a peering, or its lease ran out.
+    Withdraw {
+        /// Its number.
+        peering: u64,
+        /// Its generation.
+        generation: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The current group of pictures was fetched from a holder.
+    Join {
+        /// Of this stream.
+        stream: String,
+        /// Who had it.
+        holder: SocketAddr,
+        /// When it was asked, CLOCK_REALTIME ns.
+        started: u64,
+        /// When its first frame was released.
+        first_decodable: Option<u64>,
+        /// When all that was asked for was there; nothing if that never happened.
+        complete: Option<u64>,
+        /// Chunks that came.
+        chunks: u64,
+        /// Bytes of payload in them.
+        bytes: u64,
+    },
+    /// Units were given up: no way brought them in time.
+    Lost {
+        /// Of this stream.
+        stream: String,
+        /// The first.
+        first: u64,
+        /// How many in a row.
+        units: u64,
+    },
+    /// A player opened the stream.
+    PlayerJoined {
+        /// Which stream.
+        stream: String,
+        /// Where it is; nothing if it is headless.
+        player: Option<SocketAddr>,
+        /// How it reads.
+        protocol: Protocol,
+    },
+    /// A player left, or was dropped because it read too slowly.
+    PlayerLeft {
+        /// Which stream.
+        stream: String,
+        /// Where it was.
+        player: Option<SocketAddr>,
+        /// Why.
+        reason: String,
+    },
+    /// A stream ended at its source.
+    StreamEnded {
+        /// Which stream.
+        stream: String,
+        /// How that was learnt.
+        reason: String,
+    },
+    /// A stamped frame of an elementary stream arrived at the witness.
+    Witnessed {
+        /// Unix seconds when the publish began.
+        epoch: u64,
+        /// Its unit number.
+        unit: u64,
+        /// Its frame number.
+        frame: u64,
+        /// When it was captured, CLOCK_REALTIME ns.
+        captured: u64,
+        /// Bytes of its NAL units, start codes not counted.
+        bytes: u64,
+    },
+    /// The last line.
+    Summary(Summary),
+}
+
+/// A frame of video on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Of this stream.
+    pub stream: String,
+    /// Unix seconds when the publish began.
+    pub epoch: u64,
+    /// Its unit number: audio counts too.
+    pub unit: u64,
+    /// Its frame number: video only.
+    pub frame: u64,
+    /// Its temporal layer, from 1.
+    pub layer: u8,
+    /// Bytes of its RTMP message body.
+    pub bytes: u64,
+    /// When it was captured, that is, reached the broadcaster's peer: CLOCK_REALTIME ns.
+    pub captured: u64,
+    /// How it came; nothing at the broadcaster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
+    /// Whether decoding can begin here.
+    pub keyframe: bool,
+    /// RTMP timestamp, milliseconds.
+    pub timestamp: u32,
+}
+
+/// Counts over the whole life of the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    /// Units sent (broadcaster), released (viewer) or held at some time (seed).
+    pub units: u64,
+    /// Video frames among them.
+    pub frames: u64,
+    /// Released units by way.
+    pub cdn: u64,
+    /// Copied by the switch.
+    pub switch: u64,
+    /// From neighbours.
+    pub neighbour: u64,
+    /// From the seed.
+    pub seed: u64,
+    /// Changes of way.
+    pub changes: u64,
+    /// Units given up.
+    pub lost: u64,
+    /// Units released twice. Counted where they leave, so that it is a measurement: always zero.
+    pub repeated: u64,
+    /// Units released out of order. Counted likewise: always zero.
+    pub disordered: u64,
+    /// Chunks asked for again.
+    pub repaired: u64,
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Datagrams sent.
+    pub datagrams_out: u64,
+    /// Bytes of UDP payload received.
+    pub bytes_in: u64,
+    /// Bytes of UDP payload sent.
+    pub bytes_out: u64,
+    /// Datagrams that were not ours, malformed, or from someone who may not send them.
+    pub rejected: u64,
+    /// Datagrams that the socket did not take.
+    pub unsent: u64,
+    /// Units that were not forwarded to the CDN because its queue was full or it was away.
+    pub skipped: u64,
+    /// Players dropped because they read too slowly.
+    pub slow_players: u64,
+    /// Lines that were not written here because the disk was too slow.
+    pub events_dropped: u64,
+}
