@@ -1,1 +1,13 @@
 //! CDN against P2P-assisted livestreaming, measured: scenarios, runs, reports.
+//!
+//! [`world`] is the emulated world an experiment runs in: hosts, switches and links that exist while
+//! a value exists, and are gone when it is. [`doctor`] says what this machine can do, [`clean`]
+//! removes what a killed run left.
+
+pub mod clean;
+pub mod doctor;
+pub mod list;
+pub mod world;
+
+/// Why a command ended: a sentence for a person, which says what was wrong and what to do next.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

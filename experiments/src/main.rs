@@ -1,0 +1,37 @@
+//! The `nearcast` command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nearcast::{clean, doctor, list};
+
+/// CDN against P2P-assisted livestreaming, measured.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What this machine can and cannot do.
+    Doctor(doctor::Args),
+    /// Removes what killed runs left behind, and only that.
+    Clean(clean::Args),
+    /// The experiments and topologies there are.
+    List(list::Args),
+}
+
+/// A command answers with its exit code, or with the one line that a person should see.
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Doctor(args) => doctor::main(&args),
+        Command::Clean(args) => clean::main(&args),
+        Command::List(args) => list::main(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("nearcast: {error}");
+        ExitCode::FAILURE
+    })
+}

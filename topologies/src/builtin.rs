@@ -1,0 +1,16 @@
+/// The Mininet classes for `mn --custom` and for the bridge: `Topo`, `Link`, `Switch` and
+/// `Controller` in one Python file that needs nothing but Mininet.
+pub const MININET_CLASSES: &str = include_str!("../nearcast.py");
+
+const FILES: [(&str, &str); 2] =
+    [("single", include_str!("../single.toml")), ("multi", include_str!("../multi.toml"))];
+
+/// The topologies that come with nearcast.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+/// The file of the topology called `name`.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
