@@ -9,6 +9,7 @@
 //! [`stamp`]; [`cut()`] divides the resulting [`Unit`] into chunks that are the same on every node;
 //! whoever reads the stream from a relay finds the numbers again with a [`Follower`].
 
+mod cursor;
 mod cut;
 mod error;
 mod media;

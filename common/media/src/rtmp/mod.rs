@@ -7,29 +7,24 @@
 //! All three are fed bytes as they come, in pieces of any size, and are drained with `poll` and
 //! `output` until both answer `None`.
 
+mod chunk_reader;
+#[cfg(test)]
+mod chunk_tests;
+mod chunk_writer;
 mod client;
 mod dialogue;
+mod handshake;
+mod link;
+mod message;
 mod server;
+mod settings;
 mod url;
 
+pub use chunk_reader::{ChunkLimits, ChunkReader};
+pub use chunk_writer::ChunkWriter;
 pub use client::{Client, ClientConfig, ClientEvent};
 pub use dialogue::{Dialogue, DialogueEvent, Side, Undecided};
+pub use message::{Command, Message, Payload, UserControl};
 pub use server::{Server, ServerEvent};
+pub use settings::Settings;
 pub use url::Url;
-
-/// What both ends of a session choose for themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// The chunk size of what is sent, in bytes.
-    pub chunk_size: u32,
-    /// The largest message that is taken, in bytes.
-    pub message_max: u32,
-    /// After how many bytes the other side is asked to acknowledge.
-    pub window: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { chunk_size: 60_000, message_max: 8 << 20, window: 2_500_000 }
-    }
-}
