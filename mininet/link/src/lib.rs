@@ -27,3 +27,8 @@ pub use control::{
     Client, ClientError, Done, InterfaceName, LinkInfo, LinkName, LinkStats, Listing, NameError,
     PROTOCOL, PipeStats, Process, Request, Stats, Timing, Version, Which,
 };
+
+#[cfg(feature = "driver")]
+mod driver;
+#[cfg(feature = "driver")]
+pub use driver::{Driver, DriverError, Options, Realtime};

@@ -1,1 +1,1 @@
-
+//! The driver.

@@ -24,6 +24,10 @@ pub const PROTOCOL: u32 = 1;
 /// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, for as long as its answer takes"
+)]
 pub enum Request {
     /// Makes a link between two new TAP devices, in the network namespace the process runs in. They
     /// can be moved to others afterwards. Answered by [`Done`].

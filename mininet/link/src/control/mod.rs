@@ -5,6 +5,7 @@ mod message;
 mod name;
 
 pub use client::{Client, ClientError};
+pub(crate) use message::reply_line;
 pub use message::{
     Done, LinkInfo, LinkStats, Listing, PROTOCOL, PipeStats, Process, Request, Stats, Timing,
     Version, Which,
