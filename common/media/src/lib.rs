@@ -12,6 +12,7 @@
 mod cursor;
 mod cut;
 mod error;
+mod follow;
 mod media;
 mod number;
 mod stream;
@@ -26,7 +27,8 @@ pub mod stamp;
 
 pub use cut::{CHUNK_MAX, cut};
 pub use error::Error;
+pub use follow::{Followed, Follower};
 pub use media::{Kind, Media};
-pub use number::{Followed, Follower, Numberer};
+pub use number::Numberer;
 pub use stream::{Role, StreamId, StreamName};
 pub use unit::{Layer, Unit};

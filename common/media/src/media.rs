@@ -1,5 +1,8 @@
 use bytes::Bytes;
 
+/// How metadata begins: the name `onMetaData` as a string of AMF0.
+pub(crate) const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
+
 /// What a media message carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {

@@ -2,6 +2,7 @@ use bytes::Bytes;
 
 use crate::amf::{self, Value};
 use crate::cursor::Cursor;
+use crate::media::ON_META_DATA;
 use crate::{Error, Kind, Media};
 
 /// A message as the chunk layer carries it (RTMP 6.1).
@@ -86,7 +87,6 @@ pub struct Command {
 
 /// What a publisher puts in front of metadata.
 const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0d@setDataFrame";
-const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
 
 pub(crate) mod type_id {
     pub(crate) const SET_CHUNK_SIZE: u8 = 1;
