@@ -114,6 +114,15 @@ impl Client {
         self.call(&Request::Stats { reset_timing: false })
     }
 
+    /// What the links did; the timing figures begin anew after it, so that the next
+    /// [`stats`](Client::stats) tells how well time was kept since.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn begin_window(&mut self) -> Result<Stats, ClientError> {
+        self.call(&Request::Stats { reset_timing: true })
+    }
+
     /// What the links are.
     ///
     /// # Errors
