@@ -55,6 +55,20 @@ pub enum Way {
     Seed,
 }
 
+/// Which way a viewer relies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// Nothing has been released yet.
+    Starting,
+    /// RTMP from the CDN.
+    Cdn,
+    /// The switch; RTMP is paused.
+    Switch,
+    /// The switch fell silent: the seed's tail, until RTMP has joined on.
+    Bridge,
+}
+
 /// How a player is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,15 +160,17 @@ pub enum Event {
     },
     /// A frame was released to the players.
     Frame(Frame),
-    /// Frames come another way now.
+    /// The viewer relies on another way from now on.
     Way {
         /// Of this stream.
         stream: String,
-        /// Before; nothing at the start.
-        from: Option<Way>,
+        /// Before.
+        from: Path,
         /// From now on.
-        to: Way,
-        /// Why.
+        to: Path,
+        /// The next unit to be released.
+        unit: u64,
+        /// Why: `start`, `settled`, `silence`, `withdrawn`, `rejoined`, `cdn_lost` or `epoch`.
         reason: String,
     },
     /// Missing chunks were asked for.
@@ -165,8 +181,19 @@ pub enum Event {
         unit: u64,
         /// How many.
         chunks: u32,
-        /// Who was asked.
-        from: Way,
+        /// Who was asked: a neighbour's alias, the broadcaster's, or the seed.
+        from: SocketAddr,
+    },
+    /// A unit with a hole was made whole.
+    Repaired {
+        /// Of this stream.
+        stream: String,
+        /// Which.
+        unit: u64,
+        /// By which way the last chunk came.
+        way: Way,
+        /// How long after the hole was seen, ns.
+        after: u64,
     },
     /// The controller offered a peering.
     Offer {
@@ -194,31 +221,64 @@ pub enum Event {
         /// Whether we take part.
         accept: bool,
     },
-    /// The controller withdrew a peering, or its lease ran out.
+    /// A peering is over: withdrawn, or its lease ran out.
     Withdraw {
         /// Its number.
         peering: u64,
-        /// Its generation.
-        generation: u32,
+        /// Of this stream.
+        stream: String,
         /// Why.
         reason: String,
     },
-    /// The current group of pictures was fetched from a holder.
+    /// An offer or a withdrawal came from someone who may not send it.
+    Forged {
+        /// Who.
+        from: Ipv4Addr,
+    },
+    /// A holder was asked for the current group of pictures.
+    JoinAsked {
+        /// Of this stream.
+        stream: String,
+        /// Who was asked.
+        holder: SocketAddr,
+    },
+    /// A holder has the current group of pictures, and begins to send it.
     Join {
         /// Of this stream.
         stream: String,
-        /// Who had it.
+        /// Who has it, or (at the holder) who asked.
         holder: SocketAddr,
-        /// When it was asked, CLOCK_REALTIME ns.
-        started: u64,
-        /// When its first frame was released.
-        first_decodable: Option<u64>,
-        /// When all that was asked for was there; nothing if that never happened.
-        complete: Option<u64>,
-        /// Chunks that came.
+        /// The unit that the group starts with.
+        gop: u64,
+        /// How many chunks it has; at the holder 0.
         chunks: u64,
-        /// Bytes of payload in them.
-        bytes: u64,
+    },
+    /// The CDN seed sends a viewer whatever comes, or stops doing so.
+    Tail {
+        /// Of this stream.
+        stream: String,
+        /// To whom.
+        client: SocketAddr,
+        /// Whether it begins.
+        begins: bool,
+    },
+    /// The broadcaster began anew; frame and unit numbers start again.
+    Epoch {
+        /// Of this stream.
+        stream: String,
+        /// The epoch before.
+        from: u64,
+        /// The epoch now.
+        to: u64,
+    },
+    /// Nothing could be released for a while although the stream went on; seen when it was over.
+    Late {
+        /// Of this stream.
+        stream: String,
+        /// The unit that was waited for.
+        unit: u64,
+        /// For how long, ns.
+        span: u64,
     },
     /// Units were given up: no way brought them in time.
     Lost {
@@ -269,6 +329,13 @@ pub enum Event {
     },
     /// The last line.
     Summary(Summary),
+}
+
+impl Event {
+    /// This program, as `role`, listens.
+    pub(crate) fn started(role: Role) -> Event {
+        Event::Started { role, version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
 }
 
 /// A frame of video on its way.

@@ -1,0 +1,322 @@
+use std::collections::HashMap;
+use std::net::SocketAddrV4;
+
+use nearcast_engine::Broadcaster;
+use nearcast_engine::broadcaster::{Event as EngineEvent, Input, Output, Settings};
+use nearcast_machine::{Machine, Span, Time};
+use nearcast_media::peering::{Message, Role as PeeringRole};
+use nearcast_media::{Media, Numberer, StreamId, StreamName};
+
+use crate::audience::Audience;
+use crate::events::{Event, Role, Summary};
+use crate::frames::frame_of;
+use crate::journal::Journal;
+use crate::offers::{self, Offers};
+use crate::pump::{Net, Node, Received};
+use crate::queue::Outlet;
+use crate::status::{Rate, Status, StreamStatus};
+
+/// Streams that may be published here at a time, those that just ended counted.
+const STREAMS: usize = 16;
+/// How long the last units of a stream can still be asked for.
+const LINGER: Span = Span::from_secs(10);
+
+/// All streams that are published here.
+pub(super) struct BroadcastNode {
+    net: Net,
+    journal: Journal,
+    settings: Settings,
+    /// Whether offers are taken at all.
+    peering: bool,
+    streams: HashMap<StreamId, Stream>,
+    latest_epoch: u32,
+    totals: Summary,
+}
+
+struct Stream {
+    name: StreamName,
+    machine: Broadcaster,
+    offers: Offers,
+    state: State,
+}
+
+enum State {
+    Live(Live),
+    Ended { at: Time },
+}
+
+/// A publish that goes on.
+struct Live {
+    epoch: u32,
+    numberer: Numberer,
+    /// The connection to the CDN reads here like any other reader.
+    audience: Audience,
+    at_cdn: bool,
+    unit: Option<u64>,
+    rate: Rate,
+}
+
+/// Names one publish of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PublishId {
+    pub(super) stream: StreamId,
+    pub(super) epoch: u32,
+}
+
+impl BroadcastNode {
+    pub(super) fn new(
+        net: Net,
+        journal: Journal,
+        settings: Settings,
+        peering: bool,
+    ) -> BroadcastNode {
+        BroadcastNode {
+            net,
+            journal,
+            settings,
+            peering,
+            streams: HashMap::new(),
+            latest_epoch: 0,
+            totals: Summary::default(),
+        }
+    }
+
+    /// Begins a publish. From now on offers for it can be answered: the controller may see the CDN's
+    /// acceptance before it reaches us.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the publisher.
+    pub(super) fn begin(&mut self, now: Time, name: &StreamName) -> Result<PublishId, String> {
+        let stream = name.id();
+        let is_live = |stream: &Stream| matches!(stream.state, State::Live(_));
+        if self.streams.get(&stream).is_some_and(is_live) {
+            return Err(format!("{name} is being published here already"));
+        }
+        if self.streams.len() >= STREAMS && !self.streams.contains_key(&stream) {
+            return Err(format!("{STREAMS} streams are published here already"));
+        }
+        // Unit numbers start again, so no two publishes may share an epoch.
+        let seconds = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+        let epoch = seconds.max(self.latest_epoch + 1);
+        self.latest_epoch = epoch;
+        let state = State::Live(Live {
+            epoch,
+            numberer: Numberer::new(epoch),
+            audience: Audience::default(),
+            at_cdn: false,
+            unit: None,
+            rate: Rate::default(),
+        });
+        match self.streams.get_mut(&stream) {
+            Some(known) => known.state = state,
+            None => {
+                let machine = Broadcaster::new(name.clone(), self.settings.clone());
+                let offers = Offers::default();
+                self.streams.insert(stream, Stream { name: name.clone(), machine, offers, state });
+            }
+        }
+        Ok(PublishId { stream, epoch })
+    }
+
+    /// Takes what the encoder sent: numbered, stamped, to the switch first, then to the CDN's queue.
+    pub(super) fn publish(&mut self, now: Time, id: PublishId, media: Media) {
+        let BroadcastNode { streams, net, journal, totals, .. } = self;
+        let Some((stream, live)) = live(streams, id) else { return };
+        let unit = live.numberer.number(now, media);
+        stream.machine.handle(now, Input::Unit(unit.clone()));
+        drain(stream.machine, stream.name, net, journal);
+        live.audience.release(&unit);
+
+        live.unit = Some(unit.number);
+        live.rate.add(now, unit.body.len());
+        totals.units += 1;
+        if let Some(frame) = frame_of(stream.name, &unit) {
+            totals.frames += 1;
+            journal.note(Event::Sent(frame));
+        }
+    }
+
+    /// Opens the way to the CDN, with the headers and the current group of pictures; `None` when
+    /// the publish is over.
+    pub(super) fn read(&mut self, id: PublishId) -> Option<Outlet> {
+        let (_, live) = live(&mut self.streams, id)?;
+        live.at_cdn = true;
+        Some(live.audience.join())
+    }
+
+    /// Whether the publish goes on.
+    pub(super) fn is_live(&mut self, id: PublishId) -> bool {
+        live(&mut self.streams, id).is_some()
+    }
+
+    /// The CDN is away.
+    pub(super) fn cdn_lost(&mut self, id: PublishId) {
+        if let Some((_, live)) = live(&mut self.streams, id) {
+            live.at_cdn = false;
+        }
+    }
+
+    /// Units were not forwarded to the CDN.
+    pub(super) fn skipped(&mut self, units: u64) {
+        self.totals.skipped += units;
+    }
+
+    /// Ends a publish. What the CDN's queue holds still goes there.
+    pub(super) fn end(&mut self, now: Time, id: PublishId) {
+        let BroadcastNode { streams, net, journal, .. } = self;
+        let Some((stream, live)) = live(streams, id) else { return };
+        live.audience.end();
+        stream.machine.handle(now, Input::Ended);
+        drain(stream.machine, stream.name, net, journal);
+        if let Some(stream) = streams.get_mut(&id.stream) {
+            stream.state = State::Ended { at: now };
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let mut summary = Summary { events_dropped: self.journal.dropped(), ..self.totals.clone() };
+        for stream in self.streams.values() {
+            summary.rejected += stream.machine.counters().rejected;
+        }
+        self.net.counts.fill(&mut summary);
+        summary
+    }
+
+    pub(super) fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        let streams = self.streams.values_mut().filter_map(|stream| match &mut stream.state {
+            State::Ended { .. } => None,
+            State::Live(live) => Some(StreamStatus {
+                stream: stream.name.to_string(),
+                epoch: Some(live.epoch.into()),
+                unit: live.unit,
+                rate: live.rate.bits_per_sec(now),
+                readers: live.audience.readers(),
+                peered: stream.machine.peered(),
+                way: None,
+                at_cdn: live.at_cdn,
+            }),
+        });
+        Status { role: Role::Broadcast, now: now.as_nanos(), streams: streams.collect(), totals }
+    }
+}
+
+impl Node for BroadcastNode {
+    fn receive(&mut self, now: Time, from: SocketAddrV4, received: Received) {
+        if !self.peering {
+            return;
+        }
+        let BroadcastNode { streams, net, journal, settings, .. } = self;
+        match received {
+            Received::Peer(datagram) => match streams.get_mut(&datagram.stream()) {
+                Some(stream) => {
+                    stream.machine.handle(now, Input::Datagram { from, datagram });
+                    drain(&mut stream.machine, &stream.name, net, journal);
+                }
+                None => net.counts.reject(),
+            },
+            Received::Peering(Message::Offer(offer)) => {
+                let Some(stream) = streams.get_mut(&offer.stream.id()) else { return };
+                if offer.role != PeeringRole::Broadcaster {
+                    net.counts.reject();
+                    return;
+                }
+                if *from.ip() == settings.controller
+                    && let Some(event) = stream.offers.event(&offer)
+                {
+                    journal.note(event);
+                }
+                stream.machine.handle(now, Input::Offer { from: *from.ip(), offer });
+                drain(&mut stream.machine, &stream.name, net, journal);
+            }
+            // It names a peering, not a stream; the machine whose peering it is takes it.
+            Received::Peering(Message::Withdraw(withdraw)) => {
+                for stream in streams.values_mut() {
+                    stream.machine.handle(now, Input::Withdraw { from: *from.ip(), withdraw });
+                    drain(&mut stream.machine, &stream.name, net, journal);
+                }
+            }
+            Received::Peering(Message::Answer(_)) => net.counts.reject(),
+        }
+    }
+
+    fn expire(&mut self, now: Time) {
+        let BroadcastNode { streams, net, journal, totals, .. } = self;
+        streams.retain(|_, stream| {
+            stream.machine.expire(now);
+            drain(&mut stream.machine, &stream.name, net, journal);
+            let over = matches!(stream.state, State::Ended { at } if at + LINGER <= now);
+            if over {
+                totals.rejected += stream.machine.counters().rejected;
+            }
+            !over
+        });
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let of = |stream: &Stream| match stream.state {
+            State::Live(_) => stream.machine.deadline(),
+            State::Ended { at } => stream.machine.deadline().into_iter().chain([at + LINGER]).min(),
+        };
+        self.streams.values().filter_map(of).min()
+    }
+
+    fn net(&mut self) -> &mut Net {
+        &mut self.net
+    }
+}
+
+/// A stream as a whole and, apart from it, the publish `id`, if that goes on.
+fn live(
+    streams: &mut HashMap<StreamId, Stream>,
+    id: PublishId,
+) -> Option<(Borrowed<'_>, &mut Live)> {
+    let Stream { name, machine, state, .. } = streams.get_mut(&id.stream)?;
+    match state {
+        State::Live(live) if live.epoch == id.epoch => Some((Borrowed { name, machine }, live)),
+        _ => None,
+    }
+}
+
+struct Borrowed<'a> {
+    name: &'a StreamName,
+    machine: &'a mut Broadcaster,
+}
+
+/// Does what the machine asks for.
+fn drain(machine: &mut Broadcaster, name: &StreamName, net: &mut Net, journal: &Journal) {
+    while let Some(output) = machine.poll() {
+        match output {
+            Output::Send { to, datagram } => net.send(to, &datagram),
+            Output::Answer { to, answer } => {
+                journal.note(Event::Answer {
+                    peering: answer.peering,
+                    generation: answer.generation,
+                    accept: answer.accept,
+                });
+                net.answer(to, answer);
+            }
+            Output::Event(event) => {
+                if let Some(event) = event_of(name, event) {
+                    journal.note(event);
+                }
+            }
+        }
+    }
+}
+
+fn event_of(name: &StreamName, event: EngineEvent) -> Option<Event> {
+    let stream = name.to_string();
+    Some(match event {
+        // The offer and the answer say it.
+        EngineEvent::Peered { .. } => return None,
+        EngineEvent::Refused { from } => Event::Forged { from },
+        EngineEvent::Unpeered { peering, reason } => {
+            Event::Withdraw { peering, stream, reason: offers::reason(reason) }
+        }
+        EngineEvent::Joined { viewer, gop } => {
+            Event::Join { stream, holder: viewer.into(), gop, chunks: 0 }
+        }
+    })
+}

@@ -1,0 +1,218 @@
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use nearcast_media::{StreamName, peering};
+
+use crate::address::{CdnUrl, VirtualRange};
+
+/// A livestream by the short way: between near hosts through the switch, with the CDN behind it.
+#[derive(Debug, Parser)]
+#[command(name = "nearcast-peer", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Each command has examples: nearcast-peer view --help")]
+pub struct Cli {
+    /// What to be.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What a peer can be.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Beside the encoder: takes the stream from OBS or FFmpeg, stamps it, sends it to the near
+    /// viewers and to the CDN
+    #[command(after_help = BROADCAST_EXAMPLES)]
+    Broadcast(BroadcastArgs),
+    /// Beside the players: plays the stream by the shortest way and serves it to any player here
+    #[command(after_help = VIEW_EXAMPLES)]
+    View(ViewArgs),
+    /// Beside the CDN's nginx-rtmp: answers requests for chunks that no neighbour has
+    #[command(after_help = SEED_EXAMPLES)]
+    Seed(SeedArgs),
+    /// Reads a H.264 elementary stream on standard input and notes when each stamped frame came
+    #[command(after_help = WITNESS_EXAMPLES)]
+    Witness(WitnessArgs),
+}
+
+const BROADCAST_EXAMPLES: &str = "\
+Examples:
+  nearcast-peer broadcast --cdn rtmp://10.0.0.3
+  ffmpeg -re -i clip.mp4 -c copy -f flv rtmp://127.0.0.1/live/cam
+What is published here as live/cam is published at the CDN as live/cam.";
+
+const VIEW_EXAMPLES: &str = "\
+Examples:
+  nearcast-peer view --cdn rtmp://10.0.0.3 --seed 10.0.0.3:7935
+  mpv rtmp://127.0.0.1/live/cam
+  ffplay http://127.0.0.1:8080/live/cam.flv
+Measured without a player:
+  nearcast-peer view --cdn rtmp://10.0.0.3 --play live/cam --events frames.jsonl";
+
+const SEED_EXAMPLES: &str = "\
+Example:
+  nearcast-peer seed --cdn rtmp://127.0.0.1 --allow live/cam
+and in the application block of nginx.conf:
+  on_publish      http://127.0.0.1:7936/on_publish;
+  on_publish_done http://127.0.0.1:7936/on_publish_done;
+  idle_streams    off;";
+
+const WITNESS_EXAMPLES: &str = "\
+Example (HLS):
+  ffmpeg -i http://10.0.0.3/hls/cam.m3u8 -c copy -f h264 - | nearcast-peer witness --events hls.jsonl";
+
+/// What every role that talks to the network takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The CDN's RTMP server
+    #[arg(long, value_name = "rtmp://HOST[:PORT]")]
+    pub cdn: CdnUrl,
+    /// Where to listen for offers, chunks and requests
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = everywhere(peering::PORT))]
+    pub udp: SocketAddrV4,
+    /// Virtual range of the controller; its first address may send offers
+    #[arg(long = "virtual", value_name = "NET/BITS", default_value = "10.254.0.0/16")]
+    pub virtual_range: VirtualRange,
+    /// Write events to FILE as JSON lines, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Run with real-time priority (SCHED_RR 1) where that is permitted
+    #[arg(long)]
+    pub realtime: bool,
+}
+
+/// A switch in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// Take offers.
+    On,
+    /// Answer no offer: the plain CDN way, for comparison.
+    Off,
+}
+
+/// `nearcast-peer broadcast`
+#[derive(Debug, Clone, Args)]
+pub struct BroadcastArgs {
+    /// What every role takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Where OBS or FFmpeg publishes to
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(1935))]
+    pub listen: SocketAddrV4,
+    /// Where GET /status is answered
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(7936))]
+    pub http: SocketAddrV4,
+    /// Whether to take part in peerings
+    #[arg(long, value_enum, default_value_t = OnOff::On)]
+    pub peering: OnOff,
+}
+
+/// `nearcast-peer view`
+#[derive(Debug, Clone, Args)]
+pub struct ViewArgs {
+    /// What every role takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The seed beside the CDN, asked for what no neighbour has
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub seed: Option<SocketAddrV4>,
+    /// Where players open rtmp://ADDR:PORT/app/key
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(1935))]
+    pub listen: SocketAddrV4,
+    /// Where players open http://ADDR:PORT/app/key.flv, and GET /status is answered
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(8080))]
+    pub http: SocketAddrV4,
+    /// Whether to take part in peerings
+    #[arg(long, value_enum, default_value_t = OnOff::On)]
+    pub peering: OnOff,
+    /// Play this stream at once, without a player (repeatable)
+    #[arg(long, value_name = "APP/KEY")]
+    pub play: Vec<StreamName>,
+}
+
+/// `nearcast-peer seed`
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("who").required(true).args(["allow", "allow_any"]))]
+pub struct SeedArgs {
+    /// What every role takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Where nginx calls on_publish and on_publish_done, and GET /status is answered
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(7936))]
+    pub http: SocketAddrV4,
+    /// Admit publishers of this stream (repeatable); others are refused
+    #[arg(long, value_name = "APP/KEY")]
+    pub allow: Vec<StreamName>,
+    /// Admit every publisher
+    #[arg(long)]
+    pub allow_any: bool,
+}
+
+/// `nearcast-peer witness`
+#[derive(Debug, Clone, Args)]
+pub struct WitnessArgs {
+    /// What is read
+    #[arg(long, value_enum, default_value_t = Elementary::H264)]
+    pub format: Elementary,
+    /// Write events to FILE as JSON lines, `-` for standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub events: PathBuf,
+}
+
+/// Elementary streams that carry stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Elementary {
+    /// H.264 with Annex B start codes.
+    H264,
+}
+
+const fn local(port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
+}
+
+const fn everywhere(port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)
+}
+
+impl SeedArgs {
+    /// Whether `stream` may be published.
+    pub(crate) fn allows(&self, stream: &StreamName) -> bool {
+        self.allow_any || self.allow.contains(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        for (line, hint) in [
+            ("view --cdn http://10.0.0.3", "rtmp://10.0.0.3"),
+            ("view --cdn rtmp://10.0.0.3 --play cam", "app/key"),
+            ("view --cdn rtmp://10.0.0.3 --virtual 10.254.0.0", "10.254.0.0/16"),
+            ("seed --cdn rtmp://127.0.0.1", "--allow"),
+            ("broadcast", "--cdn"),
+        ] {
+            let words = std::iter::once("nearcast-peer").chain(line.split(' '));
+            let error = Cli::try_parse_from(words).expect_err(line).to_string();
+            assert!(error.contains(hint), "`{line}` says: {error}");
+        }
+    }
+
+    #[test]
+    fn a_seed_admits_only_what_it_was_told() {
+        let words = "nearcast-peer seed --cdn rtmp://127.0.0.1 --allow live/a --allow live/b";
+        let cli = Cli::try_parse_from(words.split(' ')).expect("a command line");
+        let Command::Seed(args) = cli.command else { panic!("it is a seed") };
+        let allows = |name: &str| args.allows(&name.parse().expect("a name"));
+        assert!(allows("live/a") && allows("live/b"));
+        assert!(!allows("live/c") && !allows("live/a/b"));
+    }
+}

@@ -1,0 +1,199 @@
+use std::net::SocketAddrV4;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use nearcast_engine::wire::{self, Datagram};
+use nearcast_machine::Time;
+use nearcast_media::peering::{self, Answer};
+use tokio::sync::Notify;
+
+use crate::clock;
+use crate::datagrams::{Datagrams, LONGEST};
+use crate::events::Summary;
+
+/// Datagrams taken before the timers get their turn.
+const AT_ONCE: usize = 64;
+
+/// What came by UDP.
+pub(crate) enum Received {
+    /// From the controller, if the sender is who it should be.
+    Peering(peering::Message),
+    /// From another peer.
+    Peer(Datagram),
+}
+
+/// The machines of one role, which share the UDP socket. A node drains its machines before it
+/// returns.
+pub(crate) trait Node: Send + 'static {
+    /// A datagram came.
+    fn receive(&mut self, now: Time, from: SocketAddrV4, received: Received);
+    /// A deadline may have come.
+    fn expire(&mut self, now: Time);
+    /// The earliest of the machines' deadlines.
+    fn deadline(&self) -> Option<Time>;
+    /// The way out, for counting what came in.
+    fn net(&mut self) -> &mut Net;
+}
+
+/// The way out, and what went through.
+pub(crate) struct Net {
+    socket: Arc<Datagrams>,
+    buffer: Vec<u8>,
+    pub(crate) counts: NetCounts,
+}
+
+/// Datagrams and bytes of UDP payload.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NetCounts {
+    datagrams_in: u64,
+    datagrams_out: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    rejected: u64,
+    unsent: u64,
+}
+
+impl Net {
+    /// Sends by `socket`.
+    pub(crate) fn new(socket: Arc<Datagrams>) -> Net {
+        Net { socket, buffer: Vec::with_capacity(LONGEST), counts: NetCounts::default() }
+    }
+
+    /// Sends a datagram to a peer or to a group.
+    pub(crate) fn send(&mut self, to: SocketAddrV4, datagram: &Datagram) {
+        self.buffer.clear();
+        datagram.encode(&mut self.buffer);
+        self.send_buffer(to);
+    }
+
+    /// Answers the controller.
+    pub(crate) fn answer(&mut self, to: SocketAddrV4, answer: Answer) {
+        self.buffer = peering::Message::Answer(answer).encode();
+        self.send_buffer(to);
+    }
+
+    fn send_buffer(&mut self, to: SocketAddrV4) {
+        if self.socket.send(&self.buffer, to) {
+            self.counts.datagrams_out += 1;
+            self.counts.bytes_out += self.buffer.len() as u64;
+        } else {
+            self.counts.unsent += 1;
+        }
+    }
+}
+
+impl NetCounts {
+    /// Something came that could not be taken.
+    pub(crate) fn reject(&mut self) {
+        self.rejected += 1;
+    }
+
+    /// Writes the counts into a summary.
+    pub(crate) fn fill(&self, summary: &mut Summary) {
+        summary.datagrams_in = self.datagrams_in;
+        summary.datagrams_out = self.datagrams_out;
+        summary.bytes_in = self.bytes_in;
+        summary.bytes_out = self.bytes_out;
+        summary.rejected += self.rejected;
+        summary.unsent = self.unsent;
+    }
+}
+
+/// A node, shared by the task that reads the UDP socket and the tasks of the TCP connections. All
+/// run on one thread, so the lock is never contended for long.
+pub(crate) struct Shared<N> {
+    node: Mutex<Scheduled<N>>,
+    earlier: Notify,
+}
+
+struct Scheduled<N> {
+    node: N,
+    /// When the pump will wake up by itself.
+    alarm: Option<Time>,
+}
+
+impl<N: Node> Shared<N> {
+    /// Shares `node`.
+    pub(crate) fn new(node: N) -> Arc<Shared<N>> {
+        Arc::new(Shared {
+            node: Mutex::new(Scheduled { node, alarm: None }),
+            earlier: Notify::new(),
+        })
+    }
+
+    /// Does something with the node as of now.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut N, Time) -> T) -> T {
+        // A panic elsewhere has ended the program already.
+        let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = act(&mut scheduled.node, clock::now());
+        let sooner = match (scheduled.node.deadline(), scheduled.alarm) {
+            (Some(deadline), Some(alarm)) => deadline < alarm,
+            (deadline, None) => deadline.is_some(),
+            (None, Some(_)) => false,
+        };
+        if sooner {
+            self.earlier.notify_one();
+        }
+        answer
+    }
+
+    /// Reads the socket and keeps the deadlines, for ever.
+    pub(crate) async fn pump(self: Arc<Self>, socket: Arc<Datagrams>) {
+        loop {
+            let alarm = {
+                let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+                scheduled.alarm = scheduled.node.deadline();
+                scheduled.alarm
+            };
+            let due = async {
+                match alarm {
+                    Some(time) => tokio::time::sleep_until(clock::instant(time)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ready = socket.readable() => match ready {
+                    Ok(()) => self.read(&socket),
+                    Err(error) => {
+                        tracing::error!("the UDP socket is lost: {error}");
+                        return;
+                    }
+                },
+                () = due => self.with(|node, now| node.expire(now)),
+                () = self.earlier.notified() => {}
+            }
+            // Datagrams that come without end must not keep deadlines waiting.
+            if alarm.is_some_and(|alarm| alarm <= clock::now()) {
+                self.with(|node, now| node.expire(now));
+            }
+        }
+    }
+
+    fn read(&self, socket: &Datagrams) {
+        let mut buffer = [0; LONGEST];
+        for _ in 0..AT_ONCE {
+            let Some((length, from)) = socket.take(&mut buffer) else { return };
+            let bytes = &buffer[..length];
+            let received = parse(bytes);
+            self.with(|node, now| {
+                let counts = &mut node.net().counts;
+                counts.datagrams_in += 1;
+                counts.bytes_in += length as u64;
+                match received {
+                    Some(received) => node.receive(now, from, received),
+                    None => counts.reject(),
+                }
+            });
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Received> {
+    match *bytes.first()? {
+        peering::MAGIC => peering::Message::parse(bytes).ok().map(Received::Peering),
+        // A copy of its own: chunks are kept for different spans, and must not keep each other.
+        wire::MAGIC => Datagram::parse(&Bytes::copy_from_slice(bytes)).ok().map(Received::Peer),
+        _ => None,
+    }
+}

@@ -1,0 +1,35 @@
+//! The few calls to the kernel that no crate here wraps.
+
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::libc;
+
+/// Lets the kernel fragment a datagram that the path does not take whole, and learn its MTU
+/// (`ip(7)`, IP_PMTUDISC_WANT): a chunk is 1250 bytes, and some tunnels take less.
+pub(crate) fn discover_mtu(socket: &impl AsFd) -> io::Result<()> {
+    let want: libc::c_int = libc::IP_PMTUDISC_WANT;
+    // SAFETY: the descriptor is borrowed for the call, and the pointer and length are of `want`.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            (&raw const want).cast(),
+            size_of_val(&want) as libc::socklen_t,
+        )
+    };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives the calling thread real-time priority, the lowest (`sched(7)`, SCHED_RR 1). Threads that
+/// it starts afterwards have the ordinary one.
+pub(crate) fn run_in_real_time() -> io::Result<()> {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: `priority` outlives the call; 0 is the calling thread.
+    let answer = unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &priority)
+    };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
