@@ -19,10 +19,19 @@ pub mod viewer;
 pub mod wire;
 
 mod error;
+mod groups;
 mod head;
+mod headers;
+mod membership;
+mod serve;
+mod store;
+mod supply;
+mod window;
 
 pub use broadcaster::Broadcaster;
 pub use error::Error;
 pub use head::Head;
 pub use seed::CdnSeed;
+pub use supply::SupplyLimits;
 pub use viewer::Viewer;
+pub use window::WindowLimits;

@@ -1,145 +1,55 @@
 //! The broadcaster's side: each chunk once to the group, and repairs.
 
+mod api;
+
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use nearcast_machine::{Bitrate, Machine, Seed, Time};
-use nearcast_media::peering::{Answer, Offer, Reason, Withdraw};
-use nearcast_media::{StreamName, Unit};
+use nearcast_machine::{Machine, Time};
+use nearcast_media::peering::{Answer, PORT};
+use nearcast_media::{Role, StreamName, Unit};
 
+use crate::groups::Groups;
+use crate::membership::{Membership, Offered};
+use crate::serve;
+use crate::store::{Inserted, Store};
+use crate::supply::Supply;
 use crate::wire::Datagram;
 
-/// What a driver hands to a broadcaster.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// The next unit of the stream, numbered and stamped; the driver publishes the same to the CDN.
-    Unit(Unit),
-    /// The encoder stopped publishing. A later epoch may follow.
-    Ended,
-    /// An offer. Believed only if `from` is the controller's alias.
-    Offer {
-        /// The source address of the datagram.
-        from: Ipv4Addr,
-        /// What it held.
-        offer: Offer,
-    },
-    /// A withdrawal. Believed only if `from` is the controller's alias.
-    Withdraw {
-        /// The source address of the datagram.
-        from: Ipv4Addr,
-        /// What it held.
-        withdraw: Withdraw,
-    },
-    /// A datagram about this stream, of a viewer.
-    Datagram {
-        /// The viewer's alias and port.
-        from: SocketAddrV4,
-        /// What it held.
-        datagram: Datagram,
-    },
-}
-
-/// What a broadcaster asks its driver to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Send a datagram.
-    Send {
-        /// To whom: the group address, or a viewer's alias.
-        to: SocketAddrV4,
-        /// What.
-        datagram: Datagram,
-    },
-    /// Answer an offer.
-    Answer {
-        /// The controller's alias and the port.
-        to: SocketAddrV4,
-        /// What.
-        answer: Answer,
-    },
-    /// Something worth a line in a log.
-    Event(Event),
-}
-
-/// What happened, for logs and measurements.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// An offer was accepted that was not a renewal; chunks are pushed from now on.
-    Peered {
-        /// Which peering.
-        peering: u64,
-        /// Where its chunks go.
-        group: Ipv4Addr,
-    },
-    /// An offer or withdrawal came from someone else than the controller, or was for another stream.
-    Refused {
-        /// Who sent it.
-        from: Ipv4Addr,
-    },
-    /// The peering is over.
-    Unpeered {
-        /// Which peering.
-        peering: u64,
-        /// The controller's reason; `None` when the lease ran out.
-        reason: Option<Reason>,
-    },
-    /// A viewer was given the current group.
-    Joined {
-        /// Its alias.
-        viewer: SocketAddrV4,
-        /// The unit the group starts with.
-        gop: u64,
-    },
-}
-
-/// What can be set about a broadcaster.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The controller's alias, the only address that offers are believed from: `10.254.0.1`.
-    pub controller: Ipv4Addr,
-    /// The virtual range, address and prefix length: `10.254.0.0/16`. Only from within it are
-    /// viewers served.
-    pub range: (Ipv4Addr, u8),
-    /// What repairs may take of the uplink, beside the push: 8 Mbit/s.
-    pub repair_rate: Bitrate,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            controller: Ipv4Addr::new(10, 254, 0, 1),
-            range: (Ipv4Addr::new(10, 254, 0, 0), 16),
-            repair_rate: Bitrate::from_bits_per_sec(8_000_000),
-        }
-    }
-}
-
-/// Sums since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Units published.
-    pub units: u64,
-    /// Chunks sent to the group address.
-    pub chunks_pushed: u64,
-    /// Chunks sent to viewers on request.
-    pub chunks_served: u64,
-    /// Datagrams that were not believed.
-    pub rejected: u64,
-}
+pub use api::{Counters, Event, Input, Output, Settings};
 
 /// One stream as its broadcaster's peer sends it.
+///
+/// While a peering is in force, each chunk of each unit is sent once, to the group address, at the
+/// moment the unit comes. Repairs and joins are answered out of a window, to aliases only, and
+/// within a rate of their own, so that no number of viewers can crowd out the push.
 #[derive(Debug)]
 pub struct Broadcaster {
     stream: StreamName,
-    settings: Settings,
     counters: Counters,
+    settings: Settings,
+    membership: Membership,
+    store: Option<Store>,
+    groups: Groups,
+    live: bool,
+    supply: Supply,
     outputs: VecDeque<Output>,
 }
 
 impl Broadcaster {
     /// A broadcaster of `stream` before its first unit.
-    pub fn new(stream: StreamName, settings: Settings, seed: Seed) -> Broadcaster {
-        let _ = seed;
-        Broadcaster { stream, settings, counters: Counters::default(), outputs: VecDeque::new() }
+    pub fn new(stream: StreamName, settings: Settings) -> Broadcaster {
+        Broadcaster {
+            stream,
+            counters: Counters::default(),
+            membership: Membership::new(settings.controller, settings.range, Role::Broadcaster),
+            store: None,
+            groups: Groups::default(),
+            live: false,
+            supply: Supply::new(settings.supply),
+            outputs: VecDeque::new(),
+            settings,
+        }
     }
 
     /// The stream's name.
@@ -152,9 +62,110 @@ impl Broadcaster {
         self.counters
     }
 
-    /// Whether a peering is in force, its lease not run out.
+    /// Whether a peering is in force.
     pub fn peered(&self) -> bool {
-        false
+        self.membership.offer().is_some()
+    }
+
+    /// How many bytes the window holds, bookkeeping included.
+    pub fn held(&self) -> u64 {
+        self.store.as_ref().map_or(0, Store::bytes)
+    }
+
+    fn unit(&mut self, now: Time, unit: &Unit) {
+        self.counters.units += 1;
+        self.live = true;
+        let stream = self.stream.id();
+        let store = match &mut self.store {
+            Some(store) if store.epoch() == unit.epoch => store,
+            store => {
+                self.supply.clear();
+                self.groups = Groups::default();
+                store.insert(Store::new(stream, unit.epoch, self.settings.window))
+            }
+        };
+        store.prune(now);
+        let gop = self.groups.place(unit);
+        if store.insert_unit(now, unit, gop) != Inserted::Whole {
+            return;
+        }
+        let Some(offer) = self.membership.offer() else { return };
+        let to = SocketAddrV4::new(offer.group, PORT);
+        for index in 0..store.count(unit.number) {
+            let chunk = store.chunk(unit.number, index).expect("the unit was just put there");
+            self.counters.chunks_pushed += 1;
+            self.outputs.push_back(Output::Send { to, datagram: Datagram::Chunk(chunk) });
+        }
+    }
+
+    fn offered(&mut self, from: Ipv4Addr, offered: Offered) {
+        match offered {
+            Offered::Refused => {
+                self.counters.rejected += 1;
+                self.outputs.push_back(Output::Event(Event::Refused { from }));
+            }
+            Offered::Stale => {}
+            Offered::Joined(answer, before) => {
+                if let Some(peering) = before {
+                    let ended = Event::Unpeered { peering, reason: None };
+                    self.outputs.push_back(Output::Event(ended));
+                }
+                let group = self.membership.offer().expect("it was just accepted").group;
+                let peered = Event::Peered { peering: answer.peering, group };
+                self.outputs.push_back(Output::Event(peered));
+                self.answer(answer);
+            }
+            Offered::Renewed(answer) | Offered::Changed(answer) | Offered::Declined(answer) => {
+                self.answer(answer);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let to = SocketAddrV4::new(self.settings.controller, PORT);
+        self.outputs.push_back(Output::Answer { to, answer });
+    }
+
+    fn datagram(&mut self, now: Time, from: SocketAddrV4, datagram: Datagram) {
+        if !self.membership.admits(*from.ip()) || datagram.stream() != self.stream.id() {
+            self.counters.rejected += 1;
+            return;
+        }
+        let store = self.store.as_ref();
+        let answers = match datagram {
+            Datagram::Join(join) => {
+                let live = store.filter(|_| self.live);
+                let (answers, gop) = serve::join(now, live, join.stream, from, &mut self.supply);
+                if let Some(gop) = gop {
+                    let joined = Event::Joined { viewer: from, gop };
+                    self.outputs.push_back(Output::Event(joined));
+                }
+                answers
+            }
+            Datagram::Request(request) => {
+                serve::request(now, store, &request, from, &mut self.supply)
+            }
+            _ => {
+                self.counters.rejected += 1;
+                return;
+            }
+        };
+        let sends = answers.into_iter().map(|datagram| Output::Send { to: from, datagram });
+        self.outputs.extend(sends);
+    }
+
+    /// Sends what is queued for viewers, as far as the rate allows.
+    fn supply(&mut self, now: Time) {
+        while let Some((to, name)) = self.supply.next(now) {
+            let store = self.store.as_ref().filter(|store| store.epoch() == name.epoch);
+            let Some(chunk) = store.and_then(|store| store.chunk(name.unit, name.index)) else {
+                continue;
+            };
+            let datagram = Datagram::Chunk(chunk);
+            self.supply.charge(to, datagram.encoded_len());
+            self.counters.chunks_served += 1;
+            self.outputs.push_back(Output::Send { to, datagram });
+        }
     }
 }
 
@@ -162,15 +173,43 @@ impl Machine for Broadcaster {
     type Input = Input;
     type Output = Output;
 
-    fn handle(&mut self, _now: Time, _input: Input) {}
+    fn handle(&mut self, now: Time, input: Input) {
+        self.expire(now);
+        match input {
+            Input::Unit(unit) => self.unit(now, &unit),
+            Input::Ended => self.live = false,
+            Input::Offer { from, offer } => {
+                let offered = self.membership.offered(now, from, &self.stream, offer);
+                self.offered(from, offered);
+            }
+            Input::Withdraw { from, withdraw } => {
+                match self.membership.withdrawn(from, &withdraw) {
+                    None => self.offered(from, Offered::Refused),
+                    Some(None) => {}
+                    Some(Some((peering, reason))) => {
+                        let ended = Event::Unpeered { peering, reason: Some(reason) };
+                        self.outputs.push_back(Output::Event(ended));
+                    }
+                }
+            }
+            Input::Datagram { from, datagram } => self.datagram(now, from, datagram),
+        }
+        self.supply(now);
+    }
 
-    fn expire(&mut self, _now: Time) {}
+    fn expire(&mut self, now: Time) {
+        if let Some(peering) = self.membership.expire(now) {
+            let ended = Event::Unpeered { peering, reason: None };
+            self.outputs.push_back(Output::Event(ended));
+        }
+        self.supply(now);
+    }
 
     fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Time> {
-        None
+        [self.membership.deadline(), self.supply.deadline()].into_iter().flatten().min()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use nearcast_machine::Span;
+use nearcast_machine::{Span, Time};
 use nearcast_media::peering::{Answer, Offer, Reason, Withdraw};
 use nearcast_media::{Followed, Media, Unit};
 
@@ -148,14 +148,22 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
-    /// A group of pictures was found at a holder.
+    /// A group of pictures was handed over, and all of it has been released.
     Joined {
-        /// The holder, or the CDN seed.
+        /// By whom: a holder, or the CDN seed.
         holder: SocketAddrV4,
         /// The unit it starts with.
         gop: u64,
-        /// How many chunks it has.
+        /// When the first holder was asked for a group.
+        began: Time,
+        /// When the first unit was released.
+        first: Time,
+        /// When the last one was.
+        complete: Time,
+        /// How many chunks the group has.
         chunks: u32,
+        /// How many bytes of it were released, whichever way they came.
+        bytes: u64,
     },
     /// The first unit was released.
     Started {
@@ -177,6 +185,8 @@ pub enum Event {
     Repaired {
         /// Which.
         unit: u64,
+        /// How many chunks were asked for, those asked for twice counted twice.
+        chunks: u32,
         /// By which way the last chunk came.
         way: Way,
         /// How long after the hole was seen.
@@ -217,6 +227,8 @@ pub enum Cause {
     Settled,
     /// The switch fell silent.
     Silence,
+    /// The switch delivered, but one unit could not be got.
+    Stuck,
     /// The controller withdrew the peering, or the lease ran out.
     Withdrawn,
     /// RTMP joined on without a gap.

@@ -51,8 +51,8 @@ pub const INDEX_PARTS_MAX: usize = 64;
 
 const CHUNK_HEADER: usize = 3 + 8 + 4 + 8 + 2 + 2 + 8 + 4 + 1;
 const REQUEST_HEADER: usize = 3 + 8 + 8 + 4 + 1;
-const INDEX_HEADER: usize = 3 + 8 + 4 + 8 + 2 + 1 + 1 + 1 + 8 + 2;
-const PIECE_HEADER: usize = 1 + 4 + 2 + 2 + 2;
+pub(crate) const INDEX_HEADER: usize = 3 + 8 + 4 + 8 + 2 + 1 + 1 + 1 + 8 + 2;
+pub(crate) const PIECE_HEADER: usize = 1 + 4 + 2 + 2 + 2;
 const _: () = assert!(CHUNK_HEADER + CHUNK_MAX <= DATAGRAM_MAX, "a whole chunk is one datagram");
 
 /// One datagram between peers.
