@@ -167,6 +167,33 @@ fn a_hostile_client_is_bounded_and_others_are_served() {
 }
 
 #[test]
+fn every_link_is_captured_on_demand_from_its_beginning() {
+    let Some(_turn) = turn() else { return };
+    let home = Namespace::new();
+    let captures = tempfile::tempdir().expect("a folder");
+    let folder = captures.path().to_str().expect("text");
+    let process = LinkProcess::start_with(&home, &["--pcap-dir", folder, "--realtime", "off"]);
+    let mut client = process.client();
+    let add = |name: &str| serde_json::from_slice::<Request>(&add(name, "a0", "b0"));
+    let request = add("one").expect("a request");
+    client.done(&request).expect("a link");
+    client.done(&request).expect_err("a second of the same name");
+    assert_eq!(
+        client.list().expect("a list").links[0].pcap,
+        Some(captures.path().join("one.pcap"))
+    );
+    assert!(!client.stats().expect("statistics").process.realtime);
+    client.remove(&link("one")).expect("it is there");
+    let file = std::fs::read(captures.path().join("one.pcap")).expect("the capture");
+    assert_eq!(file.len(), 24, "the header, once: interfaces that are down send nothing");
+
+    std::fs::remove_dir_all(captures.path()).expect("it is ours");
+    let refused = client.done(&add("two").expect("a request")).expect_err("no such folder");
+    assert!(refused.to_string().contains("two.pcap: No such file"), "{refused}");
+    assert_eq!(home.carrier("a0"), None, "no link without its capture");
+}
+
+#[test]
 fn the_client_tells_refusal_from_silence() {
     let Some(_turn) = turn() else { return };
     let process = LinkProcess::start(&Namespace::new());
@@ -180,13 +207,14 @@ fn the_client_tells_refusal_from_silence() {
 #[test]
 fn it_ends_cleanly_when_told_to() {
     let Some(_turn) = turn() else { return };
-    for how in ["quit", "SIGTERM", "SIGINT"] {
+    for how in ["quit", "SIGTERM", "SIGINT", "SIGHUP"] {
         let mut process = LinkProcess::start(&Namespace::new());
         let pid = Pid::from_raw(process.child.id() as i32);
         match how {
             "quit" => process.client().quit().expect("an answer before it ends"),
             "SIGTERM" => kill(pid, Signal::SIGTERM).expect("it runs"),
-            _ => kill(pid, Signal::SIGINT).expect("it runs"),
+            "SIGINT" => kill(pid, Signal::SIGINT).expect("it runs"),
+            _ => kill(pid, Signal::SIGHUP).expect("it runs"),
         }
         let status = process.child.wait().expect("it ends");
         assert!(status.success(), "{how}: {status}");

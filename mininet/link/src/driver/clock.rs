@@ -34,6 +34,12 @@ impl Alarm {
         Ok(Alarm { timer: TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?, set_to: None })
     }
 
+    /// It rang: the next [`set`](Alarm::set) holds even if it is to the same time, should another
+    /// processor's clock be behind the one that rang.
+    pub(super) fn rang(&mut self) {
+        self.set_to = None;
+    }
+
     /// Rings at `at`, at once if that is past. An alarm that is no longer wanted is left to ring: that
     /// costs one look, and unsetting it a system call.
     pub(super) fn set(&mut self, at: Option<Time>) -> io::Result<()> {

@@ -21,7 +21,7 @@ const MAX_LINKS: usize = 1024;
 /// All links of the process. A pipe's number is twice its link's place plus the end it begins at;
 /// the interface it begins at has the same number.
 pub(super) struct Links {
-    pub(super) places: Vec<Option<Link>>,
+    places: Vec<Option<Link>>,
     names: BTreeMap<LinkName, usize>,
     schedule: Schedule,
     pub(super) shared: Shared,
@@ -49,7 +49,7 @@ impl Links {
         params: [LinkParams; 2],
         epoll: &Epoll,
         token: impl Fn(usize) -> u64,
-    ) -> Result<&mut Link, RequestError> {
+    ) -> Result<(), RequestError> {
         if self.names.contains_key(&name) {
             return Err(RequestError::LinkExists(name));
         }
@@ -72,7 +72,8 @@ impl Links {
             self.places.push(None);
         }
         self.names.insert(name, place);
-        Ok(self.places[place].insert(link))
+        self.places[place] = Some(link);
+        Ok(())
     }
 
     /// Takes a link away. Its interfaces are gone when this returns, which takes the kernel some

@@ -1,5 +1,7 @@
 //! What each request does.
 
+use std::path::PathBuf;
+
 use nearcast_machine::Time;
 use nix::sys::epoll::Epoll;
 use serde_json::{Map, Value};
@@ -51,18 +53,13 @@ impl<T: Fn(usize) -> u64> World<'_, T> {
     fn act(&mut self, request: Request) -> Result<(), RequestError> {
         match request {
             Request::Add { name, a, b, a_to_b, b_to_a } => {
-                let path =
-                    self.links.pcap_dir.as_ref().map(|folder| folder.join(format!("{name}.pcap")));
-                let capture = path
-                    .map(|path| {
-                        Capture::new(&path, Which::Both)
-                            .map_err(|source| RequestError::Capture { path, source })
-                    })
-                    .transpose()?;
                 let params = [a_to_b, b_to_a];
-                let link = self.links.add(name, [a, b], params, self.epoll, &self.token)?;
-                link.capture = capture;
-                Ok(())
+                self.links.add(name.clone(), [a, b], params, self.epoll, &self.token)?;
+                let Some(folder) = &self.links.pcap_dir else { return Ok(()) };
+                let path = folder.join(format!("{name}.pcap"));
+                self.capture(&name, Which::Both, path).inspect_err(|_| {
+                    self.links.remove(&name).expect("it was just made");
+                })
             }
             Request::Set { name, direction, params } => self
                 .links
@@ -78,15 +75,25 @@ impl<T: Fn(usize) -> u64> World<'_, T> {
                     capture.finish().map_err(|source| RequestError::Capture { path, source })?;
                 }
                 let Some(path) = path else { return Ok(()) };
-                let capture = Capture::new(&path, direction)
-                    .map_err(|source| RequestError::Capture { path, source })?;
-                self.links.with(&name, |link, _| link.capture = Some(capture))
+                self.capture(&name, direction, path)
             }
             Request::Quit {} => Ok(()),
             Request::Stats { .. } | Request::List {} | Request::Version {} => {
                 unreachable!("these have answers of their own")
             }
         }
+    }
+
+    /// Begins to capture a link that is not captured.
+    fn capture(
+        &mut self,
+        name: &LinkName,
+        direction: Which,
+        path: PathBuf,
+    ) -> Result<(), RequestError> {
+        let capture = Capture::new(&path, direction)
+            .map_err(|source| RequestError::Capture { path, source })?;
+        self.links.with(name, |link, _| link.capture = Some(capture))
     }
 
     fn set_up(&mut self, name: &LinkName, up: bool) -> Result<(), RequestError> {

@@ -95,7 +95,8 @@ pub struct Pipe<P> {
 }
 
 impl<P: Packet> Pipe<P> {
-    /// A pipe that is up and empty, and draws from `seed`.
+    /// A pipe that is up and empty, and draws from `seed`. Parameters that
+    /// [`validate`](LinkParams::validate) would refuse make for an odd link, and not for a panic.
     pub fn new(params: LinkParams, seed: Seed) -> Pipe<P> {
         Pipe {
             params,

@@ -225,6 +225,26 @@ fn a_dense_stream_keeps_its_mean_delay_under_jitter() {
     assert!(delays.fold(0.0, f64::max) > 11.8);
 }
 
+#[test]
+fn the_seed_decides_and_nothing_else_does() {
+    let params = "delay='8ms'\njitter='3ms'\nloss='10%'\nduplicate='10%'";
+    let packets: Vec<_> = (0..1_000).map(|n| (at(n * 700), 100)).collect();
+    let with = |seed| {
+        carry(&mut Pipe::new(toml::from_str(params).expect(params), Seed::new(seed)), &packets)
+    };
+    assert_eq!(with(1), with(1));
+    assert_ne!(with(1), with(2));
+}
+
+#[test]
+fn more_loss_does_not_change_the_weather() {
+    let packets: Vec<_> = (0..1_000).map(|n| (at(n * 700), 100)).collect();
+    let all = carry(&mut pipe("delay='8ms'\njitter='3ms'"), &packets);
+    let some = carry(&mut pipe("delay='8ms'\njitter='3ms'\nloss='20%'"), &packets);
+    assert!(some.len() < all.len());
+    assert!(some.iter().all(|arrival| all.contains(arrival)));
+}
+
 fn any_params() -> impl Strategy<Value = LinkParams> {
     let chance = || {
         prop_oneof![Just(0.0), 0.0..0.3, Just(1.0)]
