@@ -170,7 +170,8 @@ pub enum Event {
         to: Path,
         /// The next unit to be released.
         unit: u64,
-        /// Why: `start`, `settled`, `silence`, `withdrawn`, `rejoined`, `cdn_lost` or `epoch`.
+        /// Why: `start`, `settled`, `silence`, `stuck`, `withdrawn`, `rejoined`,
+        /// `cdn_lost` or `epoch`.
         reason: String,
     },
     /// Missing chunks were asked for.
@@ -190,6 +191,8 @@ pub enum Event {
         stream: String,
         /// Which.
         unit: u64,
+        /// How many chunks were asked for, those asked for twice counted twice.
+        chunks: u32,
         /// By which way the last chunk came.
         way: Way,
         /// How long after the hole was seen, ns.
@@ -242,16 +245,33 @@ pub enum Event {
         /// Who was asked.
         holder: SocketAddr,
     },
-    /// A holder has the current group of pictures, and begins to send it.
+    /// The current group of pictures was handed over, and all of it was released.
     Join {
         /// Of this stream.
         stream: String,
-        /// Who has it, or (at the holder) who asked.
+        /// By whom: a neighbour's or the broadcaster's alias, or the seed.
         holder: SocketAddr,
         /// The unit that the group starts with.
         gop: u64,
-        /// How many chunks it has; at the holder 0.
+        /// When the first holder was asked, CLOCK_REALTIME ns.
+        started: u64,
+        /// When the first unit of it was released, CLOCK_REALTIME ns.
+        first_decodable: u64,
+        /// When the last one was, CLOCK_REALTIME ns.
+        complete: u64,
+        /// How many chunks the group has.
         chunks: u64,
+        /// How many bytes of it were released, whichever way they came.
+        bytes: u64,
+    },
+    /// At a holder: somebody was given the current group of pictures.
+    Served {
+        /// Of this stream.
+        stream: String,
+        /// Who asked.
+        client: SocketAddr,
+        /// The unit that the group starts with.
+        gop: u64,
     },
     /// The CDN seed sends a viewer whatever comes, or stops doing so.
     Tail {

@@ -315,8 +315,6 @@ fn event_of(name: &StreamName, event: EngineEvent) -> Option<Event> {
         EngineEvent::Unpeered { peering, reason } => {
             Event::Withdraw { peering, stream, reason: offers::reason(reason) }
         }
-        EngineEvent::Joined { viewer, gop } => {
-            Event::Join { stream, holder: viewer.into(), gop, chunks: 0 }
-        }
+        EngineEvent::Joined { viewer, gop } => Event::Served { stream, client: viewer.into(), gop },
     })
 }

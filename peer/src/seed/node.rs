@@ -189,7 +189,7 @@ impl SeedNode {
         };
         Some(match event {
             EngineEvent::Joined { client, stream, gop } => {
-                Event::Join { stream: name(stream), holder: client.into(), gop, chunks: 0 }
+                Event::Served { stream: name(stream), client: client.into(), gop }
             }
             EngineEvent::TailBegan { client, stream, .. } => {
                 Event::Tail { stream: name(stream), client: client.into(), begins: true }

@@ -54,14 +54,23 @@ pub(super) fn event_of(name: &StreamName, event: viewer::Event) -> Option<Event>
             unit,
             reason: cause_of(cause).to_owned(),
         },
-        viewer::Event::Joined { holder, gop, chunks } => {
-            Event::Join { stream, holder: holder.into(), gop, chunks: chunks.into() }
+        viewer::Event::Joined { holder, gop, began, first, complete, chunks, bytes } => {
+            Event::Join {
+                stream,
+                holder: holder.into(),
+                gop,
+                started: began.as_nanos(),
+                first_decodable: first.as_nanos(),
+                complete: complete.as_nanos(),
+                chunks: chunks.into(),
+                bytes,
+            }
         }
         viewer::Event::Asked { of, unit, chunks } => {
             Event::Repair { stream, unit, chunks, from: of.into() }
         }
-        viewer::Event::Repaired { unit, way, after } => {
-            Event::Repaired { stream, unit, way: way_of(way), after: after.as_nanos() }
+        viewer::Event::Repaired { unit, chunks, way, after } => {
+            Event::Repaired { stream, unit, chunks, way: way_of(way), after: after.as_nanos() }
         }
         viewer::Event::Skipped { from, to } => {
             Event::Lost { stream, first: from, units: to.saturating_sub(from) }
