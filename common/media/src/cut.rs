@@ -52,8 +52,9 @@ fn pieces(kind: Kind, body: &[u8]) -> Vec<Range<usize>> {
         .flatten()
         .filter(|header| header.codec == Codec::Avc && !header.sequence_header)
         .and_then(|header| Some((header.payload, avcc_length_size(&body[header.payload..])?)));
+    let whole = 0..body.len();
     match nal_units {
-        None => vec![0..body.len()],
+        None => vec![whole],
         Some((start, size)) => {
             let ends = avcc(&body[start..], size).map(|nal| start + nal.end);
             let mut from = start;
@@ -118,6 +119,7 @@ mod tests {
         let body = picture(&[100, 100, 1200, 3000, 50]);
         let lengths: Vec<_> = cut(Kind::Video, &body).iter().map(|chunk| chunk.len()).collect();
         assert_eq!(lengths, [213, 1204, 1250, 1250, 504, 54]);
-        assert_eq!(cut(Kind::Data, &[]), [0..0]);
+        let empty = 0..0;
+        assert_eq!(cut(Kind::Data, &[]), [empty]);
     }
 }

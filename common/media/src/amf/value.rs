@@ -168,7 +168,11 @@ fn len32(len: usize) -> u32 {
 
 /// A key has no more than 65535 bytes; a longer one is cut at a character's border.
 fn key_of(text: &str) -> &str {
-    &text[..text.floor_char_boundary(usize::from(u16::MAX))]
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn key_len(text: &str) -> usize {

@@ -140,6 +140,12 @@ impl ChunkReader {
         self.held
     }
 
+    /// How many bytes of memory it takes besides itself.
+    pub fn memory(&self) -> usize {
+        let bodies: usize = self.streams.iter().map(|stream| stream.body.capacity()).sum();
+        self.streams.capacity() * size_of::<ChunkStream>() + bodies
+    }
+
     fn advance(&mut self, input: &mut &[u8]) -> Result<Step, Error> {
         loop {
             let Some((index, remaining)) = self.chunk else {

@@ -285,12 +285,11 @@ impl Client {
             .iter()
             .any(|argument| argument.property("level").and_then(Value::as_str) == Some("error"));
         match command.code().unwrap_or_default() {
+            // nginx-rtmp says so again when a pause is over.
+            "NetStream.Publish.Start" | "NetStream.Play.Start" if self.state == State::Active => {}
             "NetStream.Publish.Start" | "NetStream.Play.Start" => {
-                // nginx-rtmp says so again when a pause is over.
-                if self.state != State::Active {
-                    self.state = State::Active;
-                    self.events.push_back(ClientEvent::Accepted);
-                }
+                self.state = State::Active;
+                self.events.push_back(ClientEvent::Accepted);
             }
             "NetStream.Pause.Notify" => self.events.push_back(ClientEvent::Paused(true)),
             "NetStream.Unpause.Notify" => {

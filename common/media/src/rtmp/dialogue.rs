@@ -152,6 +152,16 @@ impl Dialogue {
         self.over
     }
 
+    /// How many bytes of memory it takes, events not yet polled left out.
+    pub fn memory(&self) -> usize {
+        let requests = self.requests.capacity() * size_of::<Request>();
+        let names: usize = self.requests.iter().map(|request| request.stream.as_str().len()).sum();
+        let app = self.app.as_ref().map_or(0, |app| app.len());
+        let readers = self.client.reader.memory() + self.server.reader.memory();
+        let events = self.events.capacity() * size_of::<DialogueEvent>();
+        size_of::<Dialogue>() + requests + names + app + readers + events
+    }
+
     fn give_up(&mut self, why: Undecided) {
         self.over = true;
         // Roles that were accepted stand: their traffic goes on, whoever looks at it.

@@ -17,6 +17,8 @@ mod handshake;
 mod link;
 mod message;
 mod server;
+#[cfg(test)]
+mod session_tests;
 mod settings;
 mod url;
 
