@@ -20,7 +20,7 @@ pub struct Options {
     /// Where to listen for requests.
     pub socket: PathBuf,
     /// Where loss, jitter, duplication and reordering come from: each link derives its own from it
-    /// by name.
+    /// by name. Jitter follows the machine's monotonic clock besides, so live runs do not repeat it.
     pub seed: Seed,
     /// Whether to be scheduled in real time.
     pub realtime: Realtime,
@@ -34,7 +34,7 @@ pub struct Options {
 ///
 /// It sleeps until a deadline and does not spin before it. Measured on a busy two-core virtual
 /// machine, with real-time scheduling, packets leave 0.04 ms late at the median and 0.09 ms at the
-/// 99th percentile; spinning could win back no more than that, half a percent of an 8 ms link, and would
+/// 99th percentile (docs/link.md); spinning (which was not tried) could win back no more than that, half a percent of an 8 ms link, and would
 /// take the processor from the hosts whose traffic it carries.
 pub struct Driver {
     epoll: Epoll,
