@@ -6,7 +6,11 @@
 
 pub mod clean;
 pub mod doctor;
+pub mod figures;
 pub mod list;
+pub mod measure;
+pub mod report;
+pub mod result;
 pub mod world;
 
 /// Why a command ended: a sentence for a person, which says what was wrong and what to do next.

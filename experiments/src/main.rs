@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list};
+use nearcast::{clean, doctor, list, report};
 
 /// CDN against P2P-assisted livestreaming, measured.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Clean(clean::Args),
     /// The experiments and topologies there are.
     List(list::Args),
+    /// Makes a run's report again from its result.json.
+    Report(report::Args),
 }
 
 /// A command answers with its exit code, or with the one line that a person should see.
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(&args),
         Command::Clean(args) => clean::main(&args),
         Command::List(args) => list::main(&args),
+        Command::Report(args) => report::main(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("nearcast: {error}");

@@ -1,0 +1,102 @@
+use plotters::coord::{CoordTranslate, Shift};
+use plotters::prelude::*;
+
+use super::style;
+
+/// A drawing area of an SVG.
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// What goes wrong while drawing; into a string nothing does.
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// The names of the series, in a corner of the plot.
+pub(super) fn legend<'a, 'b: 'a, C: CoordTranslate>(
+    chart: &mut ChartContext<'a, SVGBackend<'b>, C>,
+    corner: SeriesLabelPosition,
+) -> Drawn {
+    chart
+        .configure_series_labels()
+        .position(corner)
+        .label_font(style::text(13))
+        .border_style(TRANSPARENT)
+        .margin(6)
+        .draw()?;
+    Ok(())
+}
+
+/// A drawn figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// The file's name without its ending.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// How to read it.
+    pub caption: String,
+    svg: String,
+}
+
+impl Figure {
+    /// Draws on an empty canvas of this size.
+    ///
+    /// # Panics
+    /// If `draw` fails: it draws into a string, so that would be a mistake in the drawing code.
+    pub(super) fn draw(
+        name: impl Into<String>,
+        title: impl Into<String>,
+        caption: impl Into<String>,
+        size: (u32, u32),
+        draw: impl FnOnce(&Area<'_>) -> Drawn,
+    ) -> Figure {
+        let mut svg = String::new();
+        {
+            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+            draw(&area)
+                .and_then(|()| Ok(area.present()?))
+                .expect("drawing into a string cannot fail");
+        }
+        Figure { name: name.into(), title: title.into(), caption: caption.into(), svg }
+    }
+
+    /// A file of its own, on white.
+    pub fn standalone(&self) -> String {
+        self.after_root(r##"<rect width="100%" height="100%" fill="#FFFFFF" stroke="none"/>"##)
+    }
+
+    /// A part of a page: no background, and the page's palette by CSS variables, which presentation
+    /// attributes take as any declaration does. The text remains text, to be selected and read aloud.
+    pub fn inline(&self) -> String {
+        let mut svg = self.after_root("");
+        for (colour, variable) in style::VARIABLES {
+            svg = svg.replace(&style::hex(colour), &format!("var({variable})"));
+        }
+        let start = svg.find("<svg").unwrap_or(0);
+        let role =
+            format!(r#"<svg role="img" aria-label="{}""#, crate::report::escape(&self.title));
+        svg.replacen("<svg", &role, 1).split_off(start)
+    }
+
+    fn after_root(&self, what: &str) -> String {
+        let root = self.svg.find("<svg").unwrap_or(0);
+        let end = self.svg[root..].find('>').map_or(self.svg.len(), |end| root + end + 1);
+        format!("{}\n{what}{}", &self.svg[..end], &self.svg[end..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_s_palette_takes_the_place_of_ours() {
+        let figure = Figure::draw("x", "A <title>", "", (200, 100), |area| {
+            area.draw(&Rectangle::new([(1, 1), (50, 50)], style::INK.filled()))?;
+            area.draw(&Text::new("10 < 20", (60, 60), style::text(12)))?;
+            Ok(())
+        });
+        let inline = figure.inline();
+        assert!(inline.contains("fill=\"var(--ink)\""), "{inline}");
+        assert!(!inline.contains("#1B1F24"), "{inline}");
+        assert!(inline.contains("A &lt;title&gt;") && inline.starts_with("<svg"), "{inline}");
+        assert!(figure.standalone().contains("#FFFFFF"));
+    }
+}

@@ -1,0 +1,136 @@
+use plotters::prelude::*;
+
+use super::canvas::legend;
+use super::{Figure, style};
+use crate::result::{Outcome, System, Way};
+
+/// The share of frames that came within a delay, for each system of a scenario.
+pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> {
+    let series = curves(outcome, scenario);
+    let least = series
+        .iter()
+        .filter_map(|curve| curve.sorted.first())
+        .copied()
+        .fold(f64::INFINITY, f64::min);
+    let most = series.iter().filter_map(|curve| curve.sorted.last()).copied().fold(0.0, f64::max);
+    if series.is_empty() || most <= 0.0 {
+        return None;
+    }
+    let range = (least * 0.8).max(0.1)..(most * 1.25).max(1.0);
+    let figure = Figure::draw(
+        format!("{scenario}-cdf"),
+        format!("{scenario}: distribution of frame delay"),
+        "The share of frames that reached the player within a delay (logarithmic). HLS is shown twice: \
+         as frames arrive, and as a player shows them that starts with the first one and keeps real time.",
+        (760, 400),
+        |area| {
+            let mut chart = ChartBuilder::on(area)
+                .margin(14)
+                .margin_right(24)
+                .x_label_area_size(44)
+                .y_label_area_size(58)
+                .build_cartesian_2d(range.log_scale(), 0.0..1.0)?;
+            chart
+                .configure_mesh()
+                .light_line_style(TRANSPARENT)
+                .bold_line_style(style::GRID)
+                .axis_style(style::DIM)
+                .label_style(style::text(13))
+                .axis_desc_style(style::dim_text(13))
+                .x_desc("frame delay, ms")
+                .y_desc("share of frames")
+                .x_label_formatter(&|ms| {
+                    if *ms < 1.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+                })
+                .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
+                .y_labels(6)
+                .draw()?;
+            for curve in series {
+                let Curve { label, colour, dashed, sorted } = curve;
+                let steps = steps(&sorted);
+                if dashed {
+                    chart.draw_series(DashedLineSeries::new(steps, 7, 5, colour.stroke_width(2)))?
+                } else {
+                    chart.draw_series(LineSeries::new(steps, colour.stroke_width(3)))?
+                }
+                .label(label)
+                .legend(move |(x, y)| {
+                    PathElement::new(
+                        [(x, y), (x + if dashed { 9 } else { 18 }, y)],
+                        colour.stroke_width(3),
+                    )
+                });
+            }
+            legend(&mut chart, SeriesLabelPosition::MiddleRight)
+        },
+    );
+    Some(figure)
+}
+
+struct Curve {
+    label: String,
+    colour: RGBColor,
+    dashed: bool,
+    sorted: Vec<f64>,
+}
+
+fn curves(outcome: &Outcome, scenario: &str) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for system in System::ALL {
+        let runs =
+            outcome.runs.iter().filter(|run| run.scenario == scenario && run.system == system);
+        let frames: Vec<_> =
+            runs.flat_map(|run| &run.viewers).flat_map(|viewer| viewer.settled()).collect();
+        let mut add = |label: String, colour, dashed, values: Vec<f64>| {
+            let mut sorted = values;
+            sorted.sort_by(f64::total_cmp);
+            if !sorted.is_empty() {
+                curves.push(Curve { label, colour, dashed, sorted });
+            }
+        };
+        let delay = |frame: &&crate::result::Frame| frame.delay() as f64 / 1e6;
+        let colour = style::of_system(system);
+        match system {
+            System::Direct => {
+                add("direct (RTMP)".to_owned(), colour, false, frames.iter().map(delay).collect())
+            }
+            System::Assisted => {
+                add(
+                    "assisted, all frames".to_owned(),
+                    colour,
+                    false,
+                    frames.iter().map(delay).collect(),
+                );
+                let switched: Vec<f64> =
+                    frames.iter().filter(|frame| frame.way == Way::Switch).map(delay).collect();
+                if switched.len() < frames.len() {
+                    add(
+                        "assisted, by the switch".to_owned(),
+                        style::of_way(Way::Neighbour),
+                        true,
+                        switched,
+                    );
+                }
+            }
+            System::Hls => {
+                add("HLS, arriving".to_owned(), colour, true, frames.iter().map(delay).collect());
+                let played = frames.iter().filter_map(|frame| {
+                    frame.played.map(|played| played.saturating_sub(frame.captured) as f64 / 1e6)
+                });
+                add("HLS, played".to_owned(), colour, false, played.collect());
+            }
+        }
+    }
+    curves
+}
+
+/// The corners of the empirical distribution.
+fn steps(sorted: &[f64]) -> Vec<(f64, f64)> {
+    let mut corners = Vec::with_capacity(sorted.len() * 2);
+    let count = sorted.len() as f64;
+    for (index, value) in sorted.iter().enumerate() {
+        corners.push((*value, index as f64 / count));
+        corners.push((*value, (index + 1) as f64 / count));
+    }
+    corners
+}

@@ -1,0 +1,42 @@
+//! The figures of a report, drawn from an [`Outcome`](crate::result::Outcome) alone: SVG, and PNG
+//! rasterised from it.
+
+mod bars;
+mod canvas;
+mod cdf;
+mod delay;
+mod file;
+mod histogram;
+mod startup;
+mod style;
+mod traffic;
+
+pub use canvas::Figure;
+pub use file::{FigureError, write_all, write_figure};
+pub use histogram::{ping_histogram, ping_series};
+
+use crate::result::Outcome;
+
+/// Every figure that the outcome has the data for, in the order a report shows them.
+pub fn all(outcome: &Outcome) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for scenario in scenarios(outcome) {
+        figures.extend(delay::delay_over_time(outcome, scenario));
+        figures.extend(cdf::frame_delays(outcome, scenario));
+    }
+    figures.extend(traffic::bytes_by_viewers(outcome));
+    figures.extend(startup::joins(outcome));
+    figures.extend(histogram::idle_round_trips(outcome));
+    figures
+}
+
+/// The scenarios of an outcome, each once, in the order they were run.
+pub(crate) fn scenarios(outcome: &Outcome) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for run in &outcome.runs {
+        if !names.contains(&run.scenario.as_str()) {
+            names.push(&run.scenario);
+        }
+    }
+    names
+}

@@ -1,0 +1,36 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{page, summary};
+use crate::Failure;
+use crate::figures;
+use crate::measure::goals;
+use crate::result::{FolderError, Outcome, load, write_csv};
+
+/// `nearcast report FOLDER`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A folder that a run has written: where its result.json is
+    pub folder: PathBuf,
+}
+
+/// Makes the report of a folder again.
+pub fn main(args: &Args) -> Result<ExitCode, Failure> {
+    let mut outcome = load(&args.folder)?;
+    // A newer nearcast may judge, draw or word differently; the raw series are what counts.
+    outcome.goals = goals(&outcome);
+    build(&args.folder, &outcome)?;
+    print!("{}", summary(&outcome));
+    println!("\n{}", args.folder.join("report.html").display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes CSV, figures and the page of an outcome into its folder.
+pub fn build(folder: &Path, outcome: &Outcome) -> Result<(), Failure> {
+    write_csv(folder, outcome)?;
+    let figures = figures::all(outcome);
+    figures::write_all(folder, &figures)?;
+    let path = folder.join("report.html");
+    std::fs::write(&path, page::page(outcome, &figures)).map_err(FolderError::io(&path))?;
+    Ok(())
+}

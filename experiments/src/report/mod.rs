@@ -1,0 +1,16 @@
+//! The report of an experiment: a self-contained page, figures as files, and a table for the
+//! terminal, all made from `result.json` alone.
+
+mod command;
+mod headline;
+mod html;
+mod page;
+mod table;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Args, build, main};
+pub use html::escape;
+pub use table::{WayRow, way_rows};
+pub use terminal::summary;
