@@ -106,9 +106,7 @@ pub(super) fn remove_all(entry: &Entry) -> Result<Removed, Error> {
         if inside && !folder.ends_with("..") && folder.is_dir() {
             fs::remove_dir_all(folder)
                 .map_err(Error::system(format!("remove {}", folder.display())))?;
-            if Path::new(folder).read_dir().is_err() {
-                removed.folders.push(folder.clone());
-            }
+            removed.folders.push(folder.clone());
         }
     }
     Ok(removed)

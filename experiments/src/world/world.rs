@@ -316,6 +316,10 @@ impl World {
         drop(links);
         let link = stop_all(link.as_slice());
         self.hosts.clear();
+        for folder in &self.registry.entry().folders {
+            // If it cannot be removed, the next line says so.
+            let _ = fs::remove_dir_all(folder);
+        }
 
         let left = remove_all(&self.registry.entry());
         let forgotten = match &left {
