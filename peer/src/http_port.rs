@@ -1,5 +1,5 @@
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -27,7 +27,8 @@ pub(crate) fn serve(listener: TcpListener, router: Router, life: Life) {
     let router = router.layer(DefaultBodyLimit::max(BODY));
     tokio::spawn(async move {
         let closing = life.clone();
-        let served = axum::serve(listener, router)
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(listener, service)
             .with_graceful_shutdown(async move { closing.closing().await });
         if let Err(error) = served.await {
             tracing::error!("HTTP: {error}");
