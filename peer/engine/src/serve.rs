@@ -16,6 +16,9 @@ use crate::wire::{
 /// How many chunks a joiner is sent unasked; its window starts with as many.
 pub(crate) const FIRST_WINDOW: u16 = 32;
 
+/// The longest group that is handed over, in units after its first: four minutes of video with sound.
+const GROUP_MAX: u64 = 16_384;
+
 /// Most chunks that one request can queue. A receiver's window is smaller.
 const REQUEST_CHUNKS_MAX: usize = 512;
 
@@ -33,8 +36,11 @@ pub(crate) fn join(
     let Some((store, gop)) = group else {
         return (lack(now, stream, 0, Vec::new(), to, supply), None);
     };
-    let latest = store.latest().unwrap_or(gop);
-    let counts: Vec<u16> = (gop..=latest).map(|unit| store.count(unit)).collect();
+    let mut counts: Vec<u16> = Vec::new();
+    for (unit, count) in store.counts(gop..=gop + GROUP_MAX) {
+        counts.resize((unit - gop) as usize, 0);
+        counts.push(count);
+    }
     let first: Vec<Name> = (gop..)
         .zip(&counts)
         .flat_map(|(unit, &count)| (0..count).map(move |index| (unit, index)))

@@ -11,6 +11,7 @@ use nearcast_machine::{Machine, Seed, Time};
 use nearcast_media::{Followed, StreamId, Unit};
 
 use crate::groups::Groups;
+use crate::head::UNIT_MAX;
 use crate::serve;
 use crate::store::{Inserted, Store};
 use crate::supply::{Name, Supply};
@@ -91,6 +92,7 @@ impl CdnSeed {
         let stream = self.streams.entry(id).or_insert_with(empty);
         (stream.live, stream.heard) = (true, now);
         match followed {
+            Followed::Unit(unit) if unit.number > UNIT_MAX => self.counters.rejected += 1,
             Followed::Unit(unit) => {
                 if stream.insert(now, id, &unit, window) {
                     self.feed_tails(now, id, unit.number);

@@ -9,6 +9,7 @@ use nearcast_media::{Followed, Unit};
 use super::join::{Fetching, Join};
 use super::{Cause, CdnState, Event, Output, Path, Viewer, Way};
 use crate::groups::Groups;
+use crate::head::UNIT_MAX;
 use crate::headers::Headers;
 use crate::membership::Offered;
 use crate::serve;
@@ -35,23 +36,22 @@ impl Viewer {
                 self.steer.cdn_interrupted();
                 let current = self.store.as_ref().is_some_and(|store| store.epoch() == epoch);
                 if current && from < to {
-                    self.sweep(now, to);
+                    self.sweep(now, to.min(UNIT_MAX));
                 }
             }
         }
     }
 
     fn cdn_unit(&mut self, now: Time, unit: &Unit) {
+        if unit.number > UNIT_MAX {
+            self.counters.rejected += 1;
+            return;
+        }
         if !self.enter(now, unit.epoch, Way::Cdn) {
             self.counters.duplicates += 1;
             return;
         }
         self.steer.cdn_unit(unit.number);
-        if self.cursor.next.is_some_and(|next| unit.number > next + self.settings.ahead) {
-            // RTMP is what all else falls back on, so where it goes on, playing goes on.
-            self.cursor.hopeless = true;
-            self.swept = unit.number;
-        }
         let gop = self.groups.place(unit);
         let Some(store) = &mut self.store else { return };
         match store.insert_unit(now, unit, gop) {
@@ -199,6 +199,10 @@ impl Viewer {
             Way::Seed => current && (self.tailing.on() || self.pull.has_asked(unit)),
             _ => current && self.pull.has_asked(unit),
         };
+        if unit > UNIT_MAX {
+            self.counters.rejected += 1;
+            return;
+        }
         if due.is_some_and(|due| unit < due) && current {
             self.counters.duplicates += 1;
             return;
@@ -263,6 +267,12 @@ impl Viewer {
         let Some(store) = &self.store else { return };
         let Some(due) = self.cursor.next.or(self.base) else { return };
         let from = self.swept.max(due);
+        if to > from + self.settings.ahead {
+            // So much is missing that none of it will be had in time: the next keyframe it is.
+            self.cursor.hopeless = true;
+            self.swept = to;
+            return;
+        }
         for unit in (from..to).filter(|&unit| !store.is_whole(unit)) {
             self.pull.suspect(now, unit, None, now + self.settings.tolerance);
         }
@@ -326,12 +336,12 @@ impl Viewer {
             supplier.heard(now);
         }
         let known = self.store.as_ref().map(Store::epoch);
-        let last = group.gop.checked_add(group.counts.len() as u64 - 1);
-        let (Some(last), true) = (last, known.is_none_or(|epoch| epoch == group.epoch)) else {
+        if group.gop > UNIT_MAX || known.is_some_and(|epoch| epoch != group.epoch) {
             self.counters.rejected += 1;
             self.begin_join(now + EPOCH_GRACE);
             return;
-        };
+        }
+        let last = group.gop + (group.counts.len() as u64).saturating_sub(1);
         if self.cursor.next.is_some() || !self.enter(now, group.epoch, Way::Neighbour) {
             return;
         }
@@ -342,7 +352,7 @@ impl Viewer {
             let coming = sent.min(count.into()) as u16;
             sent -= usize::from(coming);
             if !store.is_whole(unit) {
-                self.pull.hand_over(now, unit, group.holder, 0..coming);
+                self.pull.hand_over(now, unit, group.holder, count, coming);
             }
         }
         self.base = Some(group.gop);

@@ -115,7 +115,7 @@ impl Join {
         timeout: Span,
     ) -> Option<Group> {
         let Join::Asked { of, until, began, parts, .. } = self else { return None };
-        if *of != from || index.part >= index.parts {
+        if *of != from || index.part >= index.parts || index.first < index.gop {
             return None;
         }
         let known = parts.iter().flatten().next();
@@ -152,7 +152,7 @@ fn whole(holder: SocketAddrV4, began: Time, parts: Vec<Index>) -> Option<Group> 
     let Index { epoch, gop, sent, .. } = *parts.first()?;
     let mut counts = Vec::new();
     for part in &parts {
-        if !part.counts.is_empty() && part.first != gop + counts.len() as u64 {
+        if !part.counts.is_empty() && part.first - gop != counts.len() as u64 {
             return None;
         }
         counts.extend_from_slice(&part.counts);

@@ -47,6 +47,8 @@ struct Hole {
     not_before: Time,
     /// How many suppliers were tried.
     rung: usize,
+    /// How many chunks the unit has, if an index said so.
+    count: Option<u16>,
     /// How many chunks of it were asked for, each time counted.
     asked: u32,
     /// Whether it is part of a group that is handed over, and no loss.
@@ -132,25 +134,39 @@ impl Pull {
     /// are asked for from `due` on.
     pub(super) fn suspect(&mut self, now: Time, unit: u64, upto: Option<u16>, due: Time) {
         let upto = upto.unwrap_or(ALL);
-        let fresh = Hole { since: now, upto, not_before: due, rung: 0, asked: 0, handover: false };
+        let fresh = Hole {
+            since: now,
+            upto,
+            not_before: due,
+            rung: 0,
+            count: None,
+            asked: 0,
+            handover: false,
+        };
         let hole = self.holes.entry(unit).or_insert(fresh);
         hole.upto = hole.upto.max(upto);
     }
 
-    /// Takes note that `unit` is part of a group that `holder` hands over. The indices `sent` of it
-    /// are on their way already.
+    /// Takes note that `unit` is part of a group that `holder` hands over, and how many chunks it has
+    /// (0 if the holder lacks it). The first `coming` of them are on their way already.
     pub(super) fn hand_over(
         &mut self,
         now: Time,
         unit: u64,
         holder: SocketAddrV4,
-        sent: impl Iterator<Item = u16>,
+        count: u16,
+        coming: u16,
     ) {
         self.suspect(now, unit, None, now);
-        if let Some(hole) = self.holes.get_mut(&unit) {
+        let rung = self.ladder(false).iter().position(|&address| address == holder);
+        if let Some(hole) = self.holes.get_mut(&unit)
+            && count > 0
+        {
             hole.handover = true;
+            hole.count = Some(count);
+            hole.rung = rung.unwrap_or(0);
         }
-        for index in sent {
+        for index in 0..coming {
             self.note(now, unit, index, holder, false);
         }
     }
@@ -179,7 +195,9 @@ impl Pull {
             // From now on it is known what the question was about.
             self.release(whole.of);
             for each in 0..count {
-                if let Some(supplier) = self.supplier(whole.of) {
+                if !self.asks.contains_key(&(unit, each))
+                    && let Some(supplier) = self.supplier(whole.of)
+                {
                     supplier.in_flight += 1;
                     self.asks.insert((unit, each), whole);
                 }
@@ -306,15 +324,20 @@ impl Pull {
         if !usable.contains(&true) {
             return Vec::new();
         }
+        debug_assert_eq!(
+            self.holders.iter().chain(&self.seed).map(|s| s.in_flight).sum::<usize>(),
+            self.asks.len(),
+            "every chunk in flight was asked of a supplier that is there"
+        );
         let mut askings: Vec<Asking> = Vec::new();
-        let due: Vec<(u64, u16, usize)> = self
+        let due: Vec<_> = self
             .holes
             .iter()
             .filter(|(_, hole)| hole.not_before <= now)
             .take(HOLES_AT_ONCE)
-            .map(|(&unit, hole)| (unit, hole.upto, hole.rung))
+            .map(|(&unit, hole)| (unit, hole.upto, hole.rung, hole.count))
             .collect();
-        for (unit, upto, rung) in due {
+        for (unit, upto, rung, count) in due {
             let chosen = (0..ladder.len()).map(|step| (rung + step) % ladder.len());
             let Some(of) = chosen.filter(|&at| usable[at]).map(|at| ladder[at]).next() else {
                 continue;
@@ -328,7 +351,7 @@ impl Pull {
             let idle = supplier.in_flight == 0;
             let indices = match store.missing(unit) {
                 Missing::Nothing => continue,
-                Missing::All => vec![ALL],
+                Missing::All => count.map_or(vec![ALL], |count| (0..count).collect()),
                 Missing::Some(ranges) => {
                     let all = ranges.into_iter().flat_map(|(first, last)| first..=last);
                     all.filter(|&index| index < upto).collect()

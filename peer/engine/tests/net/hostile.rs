@@ -1,0 +1,1 @@
+//! What others send who mean no good.
