@@ -98,7 +98,7 @@ impl Nginx {
             Client::new(ClientConfig { url, role, pipeline, settings: Settings::default() });
         let socket = TcpStream::connect(("127.0.0.1", self.port)).expect("nginx listens");
         socket.set_nodelay(true).expect("a TCP socket");
-        Connection { client, socket, reads: 0 }
+        Connection { client, socket, flights: 0 }
     }
 }
 
@@ -113,13 +113,14 @@ impl Drop for Nginx {
 pub struct Connection {
     pub client: Client,
     socket: TcpStream,
-    /// How often the server said something.
-    pub reads: usize,
+    /// How often it had something to say.
+    pub flights: usize,
 }
 
 impl Connection {
     /// Sends what there is to send.
     pub fn flush(&mut self) {
+        self.flights += usize::from(self.client.pending() > 0);
         while let Some(bytes) = self.client.output() {
             self.socket.write_all(&bytes).expect("the server reads");
         }
@@ -142,7 +143,6 @@ impl Connection {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(n) => {
-                    self.reads += 1;
                     self.client.receive(&buffer[..n]).expect("nginx speaks RTMP");
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
