@@ -8,6 +8,18 @@ use crate::{Kind, Media, Unit};
 /// Only stamped pictures carry their number. What came between two of them is numbered when the
 /// second one arrives and confirms that the relay dropped nothing; so audio is held for up to one
 /// picture, and a number is never given to the wrong unit.
+///
+/// ```
+/// use nearcast_machine::Time;
+/// use nearcast_media::{Followed, Follower, Kind, Media, Numberer};
+///
+/// let picture = b"\x27\x01\x00\x00\x00\x00\x00\x00\x03\x41\x9a\x00".as_slice().into();
+/// let media = Media { kind: Kind::Video, timestamp: 0, body: picture };
+/// let unit = Numberer::new(1_700_000_000).number(Time::from_nanos(1), media);
+/// let mut follower = Follower::new();
+/// follower.receive(unit.media());
+/// assert_eq!(follower.poll(), Some(Followed::Unit(unit)));
+/// ```
 #[derive(Debug, Default)]
 pub struct Follower {
     /// Epoch and number of the last stamped unit; `None` before the first and after an

@@ -10,6 +10,15 @@ use crate::{Error, Role, StreamName};
 /// It is fed the bytes of either direction in order, as TCP reassembly gives them, and tells which
 /// stream the client publishes or plays. A request counts only once the server accepted it. Bodies
 /// of audio and video are skipped, not kept: a connection costs about a kilobyte.
+///
+/// ```
+/// use nearcast_media::rtmp::{Dialogue, DialogueEvent, Side, Undecided};
+///
+/// let mut dialogue = Dialogue::new(64 << 10);
+/// dialogue.receive(Side::Client, b"GET / HTTP/1.1");
+/// assert_eq!(dialogue.poll(), Some(DialogueEvent::Undecided(Undecided::Malformed)));
+/// assert!(dialogue.is_over());
+/// ```
 #[derive(Debug)]
 pub struct Dialogue {
     client: Direction,
