@@ -72,6 +72,10 @@ impl Viewer {
             self.outputs.push_back(Output::CdnPause(pause));
         }
         let unit = self.cursor.next.unwrap_or(0);
+        if to == Path::Bridge {
+            // The next unit may have been the last one and lost, which nothing later will ever show.
+            self.pull.suspect(now, unit, None, now);
+        }
         self.event(Event::Path { from, to, unit, cause });
     }
 

@@ -150,6 +150,7 @@ impl Viewer {
         let waiting = self.cursor.blocked.is_some_and(|since| since + self.settings.give_up > now);
         if ended && !pushed && !waiting {
             self.cursor.over = true;
+            self.pull.clear();
             self.event(Event::Ended);
         }
     }
