@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn video(number: u64) -> Unit {
-        unit(number, Kind::Video, number % 10 == 0, false)
+        unit(number, Kind::Video, number.is_multiple_of(10), false)
     }
 
     /// The numbers that wait, headers as `None`.

@@ -52,7 +52,10 @@ impl Player {
                         let Some(key) = asked.clone().filter(|_| seat.is_none()) else { continue };
                         match self.open(link, &app, &key).await? {
                             Ok(place) => seat = Some(place),
-                            Err(_) => return Ok(link.session.finish()),
+                            Err(_) => {
+                                link.session.finish();
+                                return Ok(());
+                            }
                         }
                     }
                     ServerEvent::Ended => return Ok(()),
@@ -73,7 +76,10 @@ impl Player {
                         }
                         link.write()?;
                     }
-                    None => return Ok(link.session.finish()),
+                    None => {
+                        link.session.finish();
+                        return Ok(());
+                    }
                 },
                 stepped = link.step() => stepped?,
                 () = self.stage.life.closing(), if seat.is_none() => return Ok(()),

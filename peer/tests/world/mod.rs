@@ -295,14 +295,19 @@ pub(crate) fn checksums(framecrc: &str) -> Vec<String> {
         .collect()
 }
 
-/// Checks that `part` is `whole` from some picture near its beginning to its end.
+/// Checks that `part` is `whole` from some picture on to its end, and at most so many are missing
+/// before that.
 pub(crate) fn assert_tail(whole: &[String], part: &[String], at_most_missing: usize) {
-    assert!(part.len() + at_most_missing >= whole.len(), "{} of {}", part.len(), whole.len());
-    assert!(part.len() <= whole.len(), "{} of {}", part.len(), whole.len());
-    let tail = &whole[whole.len() - part.len()..];
-    if let Some(at) = (0..part.len()).find(|&at| tail[at] != part[at]) {
-        panic!("picture {at} of {} differs", part.len());
-    }
+    let first = part.first().expect("some picture");
+    let begin = whole.iter().position(|crc| crc == first).expect("a picture of the clip");
+    let same = whole[begin..].iter().zip(part).take_while(|(one, other)| one == other).count();
+    assert!(
+        same == part.len() && begin + same == whole.len(),
+        "{} pictures from {begin} on, of which {same} in a row are those of the clip of {}",
+        part.len(),
+        whole.len(),
+    );
+    assert!(begin <= at_most_missing, "it begins with picture {begin}");
 }
 
 /// Waits for a condition, and says which one did not come about.

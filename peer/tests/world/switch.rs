@@ -2,7 +2,7 @@
 //! datagrams to the group are copied to every viewer that answered, and nobody sees a real address.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl Inner {
             }
             count = count.wrapping_add(1);
             let loss = self.loss.load(Ordering::SeqCst);
-            if loss > 0 && count % loss == 0 {
+            if loss > 0 && count.is_multiple_of(loss) {
                 self.lost.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
