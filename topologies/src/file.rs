@@ -4,9 +4,8 @@ use std::net::Ipv4Addr;
 use nearcast_link::LinkParams;
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use crate::{Error, Host, Link, Network, Role, Switch, TAG_LENGTH, Topology};
+use crate::{Error, Host, Link, Network, Role, Source, Switch, TAG_LENGTH, Topology};
 
 /// The kernel's IFNAMSIZ without the terminating zero.
 const INTERFACE_NAME: usize = 15;
@@ -126,7 +125,7 @@ impl<'de> Deserialize<'de> for Direction {
 
 /// Reads the file called `name`, whose content is `text`.
 pub(crate) fn read(name: &str, text: &str, choice: &Choice) -> Result<Topology, Error> {
-    let source = Source { name, text };
+    let source = Source::new(name, text);
     let file: File = toml::from_str(text).map_err(|error| {
         source.invalid(error.span().map_or(0, |span| span.start), error.message())
     })?;
@@ -147,7 +146,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(source: &'a Source<'a>, file: &'a File, choice: &'a Choice) -> Result<Self, Error> {
         let not_there = |what: &str, name: &str, known: Vec<&str>| Error::Choice {
-            file: source.name.to_owned(),
+            file: source.name().to_owned(),
             message: format!("there is no {what} `{name}`; there are {}", known.join(", ")),
         };
 
@@ -178,7 +177,7 @@ impl<'a> Builder<'a> {
         }
         if let Some((name, count)) = counts.iter().find(|(_, count)| **count > MOST_REPEATS) {
             return Err(Error::Choice {
-                file: source.name.to_owned(),
+                file: source.name().to_owned(),
                 message: format!("{name} is {count}, more than {MOST_REPEATS}"),
             });
         }
@@ -366,79 +365,5 @@ impl<'a> Builder<'a> {
             self.source.invalid(at, &format!("there is no kind of link `{kind}` in the setting"))
         })?;
         Ok((*params).clone())
-    }
-}
-
-/// A file's text, for errors that say where.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    /// That what is written at byte `offset` is wrong.
-    fn invalid(&self, offset: usize, message: &str) -> Error {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let field = self.field_at(offset);
-        // A message that begins with the field's own name need not say it twice.
-        let last = field.rsplit('.').next().unwrap_or_default();
-        let message = message
-            .strip_prefix(last)
-            .and_then(|rest| rest.strip_prefix(": "))
-            .filter(|_| !last.is_empty())
-            .unwrap_or(message)
-            .trim_end();
-        Error::Invalid {
-            file: self.name.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message: message.to_owned(),
-            field,
-        }
-    }
-
-    /// The path of the innermost value around byte `offset`, such as `hosts[2].ip`.
-    fn field_at(&self, offset: usize) -> String {
-        let mut field = String::new();
-        if let Ok(table) = DeTable::parse(self.text) {
-            descend(table.get_ref(), offset, &mut field);
-        }
-        field
-    }
-}
-
-fn descend(table: &DeTable<'_>, offset: usize, field: &mut String) {
-    for (key, value) in table {
-        let inside = value.span().contains(&offset) || key.span().contains(&offset);
-        // The span of a table under a [header], or of an array of them, is not all that it holds.
-        let length = field.len();
-        if !field.is_empty() {
-            field.push('.');
-        }
-        field.push_str(key.get_ref());
-        let named = field.len();
-        match value.get_ref() {
-            DeValue::Table(inner) => descend(inner, offset, field),
-            DeValue::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    let bare = field.len();
-                    field.push_str(&format!("[{index}]"));
-                    let numbered = field.len();
-                    if let DeValue::Table(inner) = item.get_ref() {
-                        descend(inner, offset, field);
-                    }
-                    if field.len() > numbered || item.span().contains(&offset) {
-                        return;
-                    }
-                    field.truncate(bare);
-                }
-            }
-            _ => {}
-        }
-        if field.len() > named || inside {
-            return;
-        }
-        field.truncate(length);
     }
 }

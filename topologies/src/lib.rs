@@ -21,10 +21,12 @@ mod builtin;
 mod error;
 mod file;
 mod path;
+mod source;
 mod topology;
 
 pub use builtin::{MININET_CLASSES, names};
 pub use error::Error;
 pub use file::Choice;
 pub use path::{Hop, Path};
+pub use source::Source;
 pub use topology::{Host, Link, Network, Role, Switch, TAG_LENGTH, Topology};
