@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::Failure;
-use crate::world::{self, Entry};
+use crate::world::{self, Entry, Record};
 
 /// `nearcast clean`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     world::require_root("clean")?;
     let mut is_clean = true;
-    for (path, entry) in Entry::all()? {
+    for Record { path, entry } in Entry::all()? {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {

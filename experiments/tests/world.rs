@@ -5,11 +5,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nearcast::world::{Entry, Exclusive, Identity, Options, World};
+use nearcast::world::{Entry, Exclusive, Identity, Interrupted, Options, Shutdown, World};
 use nearcast_bridge::Kind;
 use nearcast_topologies::{Choice, Topology};
 
@@ -168,29 +168,15 @@ fn clean_removes_what_a_killed_run_left_and_nothing_of_a_live_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let live = build(folder.path(), 1);
 
-    let mut helper = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "helper_that_is_killed", "--ignored", "--nocapture"])
-        .env(HELPER, folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a copy of this test");
-    let mut lines = BufReader::new(helper.stdout.take().expect("piped")).lines();
-    let report = lines.find_map(|line| line.ok()?.strip_prefix("world ").map(str::to_owned));
-    let report = report.expect("the helper builds its world");
-    let (bridge, outsider) = report.split_once(' ').expect("two words");
-    let outsider = outsider.parse().ok().and_then(Identity::of).expect("it runs");
-    let entries = Entry::all().expect("records");
-    let record = entries.iter().find_map(|(path, entry)| {
-        let entry = entry.as_ref().ok()?;
-        (entry.owner.pid == helper.id() as i32).then(|| (path.clone(), entry.clone()))
-    });
-    let (path, entry) = record.expect("the helper's record");
+    let mut helper = Helper::start(folder.path());
+    let (path, entry, outsider) = (&helper.path, &helper.entry, helper.outsider);
+    let bridge = helper.bridge.clone();
     assert!(entry.is_live());
 
-    helper.kill().expect("killed");
-    helper.wait().expect("dead");
+    helper.process.kill().expect("killed");
+    helper.process.wait().expect("dead");
     assert!(!entry.is_live());
-    assert!(bridges().iter().any(|name| name == bridge), "nobody took the bridge down");
+    assert!(bridges().iter().any(|name| *name == bridge), "nobody took the bridge down");
 
     let clean =
         Command::new(env!("CARGO_BIN_EXE_nearcast")).arg("clean").output().expect("it runs");
@@ -200,7 +186,7 @@ fn clean_removes_what_a_killed_run_left_and_nothing_of_a_live_one() {
     assert!(said.contains("is going on"), "the live run is mentioned: {said}");
 
     assert!(!path.exists());
-    assert!(!bridges().iter().any(|name| name == bridge));
+    assert!(!bridges().iter().any(|name| *name == bridge));
     assert!(!entry.interfaces.iter().any(|name| exists(name)));
     assert!(!entry.folders.iter().any(|folder| folder.exists()));
     assert!(!entry.processes.iter().any(|process| process.is_alive()));
@@ -213,22 +199,76 @@ fn clean_removes_what_a_killed_run_left_and_nothing_of_a_live_one() {
     live.close().expect("taken down");
 }
 
-/// Not a test by itself: builds a world, says so, and waits to be killed.
 #[test]
-#[ignore = "started by another test"]
-fn helper_that_is_killed() {
+fn ctrl_c_takes_the_world_down() {
+    if !is_root() {
+        return;
+    }
+    let _exclusive = Exclusive::acquire().expect("the lock");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut helper = Helper::start(folder.path());
+    let pid = nix::unistd::Pid::from_raw(helper.process.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("interrupted");
+    let status = helper.process.wait().expect("ended");
+    assert!(status.success(), "{status}: it ends by itself");
+
+    assert!(!helper.path.exists());
+    assert!(!bridges().contains(&helper.bridge));
+    assert!(!helper.entry.interfaces.iter().any(|name| exists(name)));
+    assert!(!helper.entry.processes.iter().any(|process| process.is_alive()));
+    assert!(!helper.outsider.is_alive(), "a process that escaped from it");
+}
+
+/// A copy of this test program that has built a world.
+struct Helper {
+    process: Child,
+    bridge: String,
+    outsider: Identity,
+    path: PathBuf,
+    entry: Entry,
+}
+
+impl Helper {
+    fn start(folder: &Path) -> Helper {
+        let mut process = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "helper_that_holds_a_world", "--ignored", "--nocapture"])
+            .env(HELPER, folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a copy of this test");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let report = lines.find_map(|line| line.ok()?.strip_prefix("world ").map(str::to_owned));
+        // Read on, or the helper would fail to write its last words.
+        std::thread::spawn(move || lines.for_each(drop));
+        let report = report.expect("the helper builds its world");
+        let (bridge, outsider) = report.split_once(' ').expect("two words");
+        let outsider = outsider.parse().ok().and_then(Identity::of).expect("it runs");
+        let mut records = Entry::all().expect("records").into_iter();
+        let record = records.find_map(|record| {
+            let entry = record.entry.ok()?;
+            (entry.owner.pid == process.id() as i32).then_some((record.path, entry))
+        });
+        let (path, entry) = record.expect("the helper's record");
+        Helper { process, bridge: bridge.to_owned(), outsider, path, entry }
+    }
+}
+
+/// Not a test by itself: builds a world, says so, and waits for Ctrl-C or to be killed.
+#[test]
+#[ignore = "started by other tests"]
+fn helper_that_holds_a_world() {
     let Some(folder) = std::env::var_os(HELPER) else { return };
+    let shutdown = Shutdown::install().expect("handlers");
     let world = build(Path::new(&folder), 2);
     // A process that escapes both its process group and the parent-death signal.
     let mut command = Command::new("sh");
     command.args(["-c", "setsid sleep 1000 & echo $!; wait"]);
     let process = world.spawn_in("hv2", "escaping", command).expect("started");
-    wait_for("it says its number", || {
-        fs::read(process.stdout()).is_ok_and(|out| out.ends_with(b"\n"))
-    });
+    let spoke = || fs::read(process.stdout()).is_ok_and(|said| said.ends_with(b"\n"));
+    wait_for("it says its number", spoke);
     let outsider = fs::read_to_string(process.stdout()).expect("a number");
     println!("world {} {}", world.bridge("s1").expect("a switch"), outsider.trim());
-    std::thread::sleep(Duration::from_secs(60));
+    assert_eq!(shutdown.sleep(Duration::from_secs(60)), Err(Interrupted));
 }
 
 #[test]

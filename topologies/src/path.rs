@@ -53,15 +53,16 @@ impl Path {
     /// burst costs about its serialisation at the bottleneck.
     pub fn minimum_of_burst(&self, packets: &[Bytes]) -> Span {
         let mut done = vec![Span::ZERO; self.hops.len()];
+        let mut arrived = Span::ZERO;
         for &size in packets {
-            let mut arrived = Span::ZERO;
+            arrived = Span::ZERO;
             for (hop, done) in self.hops.iter().zip(&mut done) {
                 let begin = arrived.max(*done);
                 *done = begin + serialisation(hop, size);
                 arrived = *done + hop.params.delay;
             }
         }
-        self.hops.last().zip(done.last()).map_or(Span::ZERO, |(hop, done)| *done + hop.params.delay)
+        arrived
     }
 }
 
@@ -71,6 +72,7 @@ fn serialisation(hop: &Hop, size: Bytes) -> Span {
 
 /// Breadth first, so the fewest links; among equals the one whose links come first in the file.
 pub(crate) fn shortest(topology: &Topology, from: &str, to: &str) -> Option<Path> {
+    topology.host(to)?;
     let mut reached_by: HashMap<&str, &crate::Link> = HashMap::new();
     let mut queue = VecDeque::from([topology.host(from)?.name.as_str()]);
     while let Some(node) = queue.pop_front() {

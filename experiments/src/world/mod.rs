@@ -46,10 +46,12 @@ mod world;
 
 pub use error::Error;
 pub use exclusive::Exclusive;
-pub use ovs::{Datapath, start as start_ovs, stop_if_ours as stop_ovs_if_ours};
+pub use ovs::{
+    Datapath, is_running as ovs_is_running, start as start_ovs, stop_if_ours as stop_ovs_if_ours,
+};
 pub use process::Process;
 pub use programs::{find as find_program, find_system as find_system_program};
-pub use registry::{Entry, Identity, RUN_FOLDER};
+pub use registry::{Entry, Identity, RUN_FOLDER, Record};
 pub use shutdown::{Interrupted, Shutdown};
 pub use sweep::{Removed, end, sweep};
 pub use world::{LinkKind, Options, World, require_root};

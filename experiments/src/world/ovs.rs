@@ -39,7 +39,7 @@ struct Started {
 }
 
 /// Whether both of Open vSwitch's processes answer.
-pub(crate) fn is_running() -> bool {
+pub fn is_running() -> bool {
     quiet(Command::new("ovs-vsctl").args(["--timeout=3", "--no-wait", "show"])).is_ok()
         && quiet(Command::new("ovs-appctl").args(["--timeout=3", "-t", "ovs-vswitchd", "version"]))
             .is_ok()

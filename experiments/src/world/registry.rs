@@ -38,6 +38,15 @@ pub struct Entry {
     pub folders: Vec<PathBuf>,
 }
 
+/// A file that holds an [`Entry`], or should.
+#[derive(Debug)]
+pub struct Record {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says; an error if that is nothing of ours.
+    pub entry: Result<Entry, Error>,
+}
+
 /// A process that cannot be confused with a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -66,19 +75,18 @@ impl Entry {
         boot_id().is_ok_and(|boot| boot == self.boot) && self.owner.is_alive()
     }
 
-    /// All that is noted under [`RUN_FOLDER`], live runs included, with the files they are in.
-    /// A file that is not a record of ours is an error in its place, not of the whole.
-    pub fn all() -> Result<Vec<(PathBuf, Result<Entry, Error>)>, Error> {
+    /// All that is noted under [`RUN_FOLDER`], live runs included.
+    pub fn all() -> Result<Vec<Record>, Error> {
         let listing = match fs::read_dir(RUN_FOLDER) {
             Ok(listing) => listing,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::system(format!("list {RUN_FOLDER}"))(error)),
         };
         let paths = listing.filter_map(|item| item.ok().map(|item| item.path()));
-        let mut records: Vec<PathBuf> =
+        let mut paths: Vec<PathBuf> =
             paths.filter(|path| path.extension().is_some_and(|end| end == "run")).collect();
-        records.sort();
-        Ok(records.into_iter().map(|path| (path.clone(), Entry::read(&path))).collect())
+        paths.sort();
+        Ok(paths.into_iter().map(|path| Record { entry: Entry::read(&path), path }).collect())
     }
 
     fn read(path: &Path) -> Result<Entry, Error> {

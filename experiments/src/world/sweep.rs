@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -183,13 +184,13 @@ fn processes_of(entry: &Entry) -> Result<Vec<Identity>, Error> {
 fn remove_interfaces(entry: &Entry) -> Result<Vec<String>, Error> {
     let mut removed = Vec::new();
     for name in &entry.interfaces {
-        if !nix::net::if_::if_nametoindex(name.as_str()).is_ok() {
+        if if_nametoindex(name.as_str()).is_err() {
             continue;
         }
         match ovs::run(Command::new("ip").args(["link", "delete", "dev", name])) {
             Ok(_) => removed.push(name.clone()),
             // It went by itself meanwhile, with its other end.
-            Err(_) if nix::net::if_::if_nametoindex(name.as_str()).is_err() => {}
+            Err(_) if if_nametoindex(name.as_str()).is_err() => {}
             Err(error) => return Err(error),
         }
     }

@@ -49,10 +49,28 @@ pub(crate) fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
             PyModule::from_code(py, &text, file, name)
         };
         // `from_code` leaves it in sys.modules, where drive.py imports it from.
-        load(nearcast_topologies::MININET_CLASSES, c"nearcast.py", c"nearcast_mininet")?;
-        load(include_str!("drive.py"), c"drive.py", c"nearcast_drive").map(Bound::unbind)
+        keeping_sigint(|| {
+            load(nearcast_topologies::MININET_CLASSES, c"nearcast.py", c"nearcast_mininet")?;
+            load(include_str!("drive.py"), c"drive.py", c"nearcast_drive").map(Bound::unbind)
+        })
     })?;
     Ok(loaded.bind(py).clone())
+}
+
+/// Runs `import` and sees that SIGINT is handled afterwards as it was before: Python's `signal` module
+/// takes it when it is first imported (which Mininet does), unless it is handled already, and even
+/// in an interpreter that was told to install no handlers.
+fn keeping_sigint<T>(import: impl FnOnce() -> T) -> T {
+    const SIGINT: std::ffi::c_int = 2;
+    // SAFETY: these read and set the handler of one signal, and the one set is the one read.
+    let before = unsafe { ffi::PyOS_getsig(SIGINT) };
+    let imported = import();
+    unsafe {
+        if ffi::PyOS_getsig(SIGINT) != before {
+            ffi::PyOS_setsig(SIGINT, before);
+        }
+    }
+    imported
 }
 
 /// An exception in one line, as a person should see it.
