@@ -176,7 +176,7 @@ fn clean_removes_what_a_killed_run_left_and_nothing_of_a_live_one() {
     helper.process.kill().expect("killed");
     helper.process.wait().expect("dead");
     assert!(!entry.is_live());
-    assert!(bridges().iter().any(|name| *name == bridge), "nobody took the bridge down");
+    assert!(bridges().contains(&bridge), "nobody took the bridge down");
 
     let clean =
         Command::new(env!("CARGO_BIN_EXE_nearcast")).arg("clean").output().expect("it runs");
@@ -186,7 +186,7 @@ fn clean_removes_what_a_killed_run_left_and_nothing_of_a_live_one() {
     assert!(said.contains("is going on"), "the live run is mentioned: {said}");
 
     assert!(!path.exists());
-    assert!(!bridges().iter().any(|name| *name == bridge));
+    assert!(!bridges().contains(&bridge));
     assert!(!entry.interfaces.iter().any(|name| exists(name)));
     assert!(!entry.folders.iter().any(|folder| folder.exists()));
     assert!(!entry.processes.iter().any(|process| process.is_alive()));

@@ -66,7 +66,10 @@ fn keeping_sigint<T>(import: impl FnOnce() -> T) -> T {
     let before = unsafe { ffi::PyOS_getsig(SIGINT) };
     let imported = import();
     unsafe {
-        if ffi::PyOS_getsig(SIGINT) != before {
+        // Compared as numbers, as that is what the kernel keeps; set only if it changed, since setting
+        // loses the handler's flags.
+        let address = |handler: ffi::PyOS_sighandler_t| handler.map(|handler| handler as usize);
+        if address(ffi::PyOS_getsig(SIGINT)) != address(before) {
             ffi::PyOS_setsig(SIGINT, before);
         }
     }
