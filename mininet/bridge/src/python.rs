@@ -1,6 +1,7 @@
 use std::ffi::{CStr, CString};
 use std::sync::OnceLock;
 
+use nix::libc;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use pyo3::{Python, ffi};
@@ -61,17 +62,14 @@ pub(crate) fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 /// takes it when it is first imported (which Mininet does), unless it is handled already, and even
 /// in an interpreter that was told to install no handlers.
 fn keeping_sigint<T>(import: impl FnOnce() -> T) -> T {
-    const SIGINT: std::ffi::c_int = 2;
-    // SAFETY: these read and set the handler of one signal, and the one set is the one read.
-    let before = unsafe { ffi::PyOS_getsig(SIGINT) };
+    let mut before = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: reads how one signal is handled, into memory that is there.
+    let known =
+        unsafe { libc::sigaction(libc::SIGINT, std::ptr::null(), before.as_mut_ptr()) } == 0;
     let imported = import();
-    unsafe {
-        // Compared as numbers, as that is what the kernel keeps; set only if it changed, since setting
-        // loses the handler's flags.
-        let address = |handler: ffi::PyOS_sighandler_t| handler.map(|handler| handler as usize);
-        if address(ffi::PyOS_getsig(SIGINT)) != address(before) {
-            ffi::PyOS_setsig(SIGINT, before);
-        }
+    if known {
+        // SAFETY: puts back what was read.
+        unsafe { libc::sigaction(libc::SIGINT, before.as_ptr(), std::ptr::null_mut()) };
     }
     imported
 }
