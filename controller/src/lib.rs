@@ -1,1 +1,15 @@
-//! The OpenFlow controller of nearcast as a program.
+//! The OpenFlow controller of nearcast as a program: [`nearcast_fabric::Fabric`] over TCP.
+//!
+//! Nothing is decided here. [`Settings`] come from the command line, [`Server`] owns the sockets and
+//! the clock, and each decision of the fabric is written by the [`Journal`], one JSON object a line.
+
+mod args;
+mod connection;
+mod error;
+mod journal;
+mod server;
+
+pub use args::{Arguments, Settings};
+pub use error::Error;
+pub use journal::Journal;
+pub use server::Server;

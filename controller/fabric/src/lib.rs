@@ -1,1 +1,50 @@
-//! The sans-IO controller: switches, hosts, paths, streams and peerings; OpenFlow messages in, messages out.
+//! The sans-IO controller: switches, links, hosts, paths, streams and peerings; OpenFlow messages
+//! in, OpenFlow messages and events out.
+//!
+//! [`Fabric`] is the machine. It brings every switch to the pipeline of
+//! `docs/architecture.md` and keeps it there across reconnections without wiping what is right,
+//! finds the links between switches by authenticated probes, learns hosts at edge ports, answers
+//! ARP, and forwards proactively along shortest paths. Out of the copies of RTMP segments it works
+//! out which host publishes and which plays what; where broadcaster and viewers are near, it forms a
+//! peering: a group on the switch that copies the broadcaster's one stream of datagrams to every
+//! viewer that took part.
+//!
+//! What it decided it says in [`Event`]s. It holds no socket and reads no clock: `nearcast-controller`
+//! drives it over TCP, its tests drive it against switches in memory.
+
+mod agenda;
+mod aliases;
+mod config;
+mod discovery;
+mod entry;
+mod event;
+mod fabric;
+mod forwarding;
+mod frame;
+mod hosts;
+mod inspection;
+mod ledger;
+mod matchmaking;
+mod neighbours;
+mod offers;
+mod packet_in;
+mod pipeline;
+mod pool;
+mod rate;
+mod reassembly;
+mod roles;
+mod session;
+mod stream;
+mod switch;
+mod topology;
+mod translate;
+
+pub use config::{Config, ConfigError, Limits, RTMP_PORT};
+pub use event::{
+    Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime, Withdrawal,
+};
+pub use fabric::{ConnectionId, Fabric, Input, Output};
+pub use pool::VirtualRange;
+pub use reassembly::{Reassembly, ReassemblyError};
+pub use rust_openflow::Mac;
+pub use topology::{Attachment, DatapathId};

@@ -1,0 +1,270 @@
+//! The machine: inputs from switches, time, and everything that follows.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+
+use nearcast_machine::{Machine, Rng, Time};
+use rust_openflow::v13::Message;
+
+use crate::agenda::Agenda;
+use crate::aliases::Aliases;
+use crate::discovery::Prober;
+use crate::event::Limit;
+use crate::hosts::Hosts;
+use crate::inspection::Inspection;
+use crate::ledger::Change;
+use crate::neighbours::Neighbours;
+use crate::pool::VirtualPool;
+use crate::session::Session;
+use crate::stream::{Stream, StreamKey};
+use crate::switch::{Concern, Switch, Then};
+use crate::topology::Topology;
+use crate::{Attachment, Config, DatapathId, Event, Mac};
+
+/// A connection to a switch, numbered by the driver; a number is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What a driver tells the fabric.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A switch connected.
+    Connected(ConnectionId),
+    /// It sent a message.
+    Message(ConnectionId, Message),
+    /// It sent a whole message, this one, that cannot be read.
+    Undecodable(ConnectionId, Vec<u8>, rust_openflow::Error),
+    /// The connection is gone; the text says why.
+    Gone(ConnectionId, String),
+}
+
+/// What the fabric asks a driver to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send a message.
+    Send(ConnectionId, Message),
+    /// Send what was handed out before, then close. A [`Input::Gone`] is not needed any more.
+    Close(ConnectionId),
+    /// Tell people.
+    Event(Event),
+}
+
+/// What becomes due.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A connection should have said who it is.
+    Handshake(ConnectionId),
+    /// A connection may have fallen silent.
+    Echo(ConnectionId),
+    /// All links are probed.
+    Probe,
+    /// A port has been watched for long enough.
+    Settle(Attachment),
+    /// An address is asked for again.
+    Ask(Ipv4Addr),
+    /// RTMP connections have been looked at for long enough.
+    Inspect,
+    /// A member of a peering is offered its part again, or given up.
+    Offer(StreamKey, Mac),
+    /// Peerings of a controller before have run out.
+    Orphans(DatapathId),
+}
+
+/// The controller without its sockets: OpenFlow messages of any number of switches in, messages and
+/// [`Event`]s out.
+///
+/// A driver numbers the connections, hands in what they say and sends what comes out:
+///
+/// ```
+/// use nearcast_fabric::{Config, ConnectionId, Fabric, Input, Output};
+/// use nearcast_machine::{Machine, Time};
+///
+/// let mut fabric = Fabric::new(Config::default());
+/// fabric.handle(Time::ZERO, Input::Connected(ConnectionId(1)));
+/// let Some(Output::Send(ConnectionId(1), hello)) = fabric.poll() else { panic!("a hello first") };
+/// assert!(matches!(hello.body, rust_openflow::v13::Body::Hello(_)));
+/// assert!(fabric.deadline().is_some(), "the switch should answer in time");
+/// ```
+///
+/// The same inputs at the same times give the same outputs.
+#[derive(Debug)]
+pub struct Fabric {
+    pub(crate) config: Config,
+    pub(crate) now: Time,
+    pub(crate) sessions: BTreeMap<ConnectionId, Session>,
+    pub(crate) switches: BTreeMap<DatapathId, Switch>,
+    pub(crate) topology: Topology,
+    pub(crate) prober: Prober,
+    pub(crate) hosts: Hosts,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) inspection: Inspection,
+    pub(crate) streams: BTreeMap<StreamKey, Stream>,
+    /// Which stream a peering carries.
+    pub(crate) peerings: BTreeMap<u64, StreamKey>,
+    pub(crate) pool: VirtualPool,
+    pub(crate) aliases: Aliases,
+    pub(crate) learned_cdn: BTreeSet<Ipv4Addr>,
+    pub(crate) agenda: Agenda<Timer>,
+    pub(crate) rng: Rng,
+    /// Counts roles up, so that the later of two is known.
+    pub(crate) roles_seen: u64,
+    pub(crate) packet_ins: BTreeMap<&'static str, u64>,
+    full: BTreeMap<Limit, Time>,
+    outputs: VecDeque<Output>,
+}
+
+impl Fabric {
+    /// A fabric without switches.
+    pub fn new(config: Config) -> Fabric {
+        let limits = &config.limits;
+        Fabric {
+            now: Time::ZERO,
+            sessions: BTreeMap::new(),
+            switches: BTreeMap::new(),
+            topology: Topology::default(),
+            prober: Prober::new(&config.probe_key),
+            hosts: Hosts::new(limits.hosts, limits.hosts_per_port),
+            neighbours: Neighbours::new(limits.held_frames),
+            inspection: Inspection::new(limits),
+            streams: BTreeMap::new(),
+            peerings: BTreeMap::new(),
+            pool: VirtualPool::new(config.virtual_range),
+            aliases: Aliases::default(),
+            learned_cdn: BTreeSet::new(),
+            agenda: Agenda::new(),
+            rng: config.seed.derive("peerings").rng(),
+            roles_seen: 0,
+            packet_ins: BTreeMap::new(),
+            full: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// How many packet-ins of each class came: `lldp`, `arp`, `rtmp`, `answer` and `unknown`, and the
+    /// same with ` dropped` for those above their rate.
+    pub fn packet_ins(&self) -> &BTreeMap<&'static str, u64> {
+        &self.packet_ins
+    }
+
+    /// How many RTMP connections are followed.
+    pub fn connections(&self) -> usize {
+        self.inspection.len()
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Says that a bound was reached, at most once in ten seconds for each.
+    pub(crate) fn limit_reached(&mut self, what: Limit) {
+        let quiet = nearcast_machine::Span::from_secs(10);
+        if self.full.get(&what).is_none_or(|last| self.now.since(*last) >= quiet) {
+            self.full.insert(what, self.now);
+            self.event(Event::LimitReached { what });
+        }
+    }
+
+    /// Makes a change on a switch.
+    pub(crate) fn make(&mut self, switch: DatapathId, concern: &Concern, change: Option<Change>) {
+        if let Some(switch) = self.switches.get_mut(&switch) {
+            switch.make(concern, change);
+        }
+        self.flush(switch);
+    }
+
+    /// Wants an entry on a switch.
+    pub(crate) fn set_entry(
+        &mut self,
+        switch: DatapathId,
+        concern: &Concern,
+        placed: crate::pipeline::Placed,
+    ) {
+        let change = self.switches.get_mut(&switch).and_then(|switch| switch.ledger.set(placed));
+        self.make(switch, concern, change);
+    }
+
+    /// Wants an entry on a switch no more.
+    pub(crate) fn remove_entry(
+        &mut self,
+        switch: DatapathId,
+        concern: &Concern,
+        key: &crate::entry::EntryKey,
+    ) {
+        let change = self.switches.get_mut(&switch).and_then(|switch| switch.ledger.remove(key));
+        self.make(switch, concern, change);
+    }
+
+    /// Hands out what a switch is to be sent.
+    pub(crate) fn flush(&mut self, switch: DatapathId) {
+        let Some(switch) = self.switches.get_mut(&switch) else { return };
+        let messages = switch.take_outbox();
+        if let Some(connection) = switch.connection {
+            let sends = messages.into_iter().map(|message| Output::Send(connection, message));
+            self.outputs.extend(sends);
+        }
+    }
+
+    fn due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Handshake(connection) => self.handshake_due(connection),
+            Timer::Echo(connection) => self.echo_due(connection),
+            Timer::Probe => self.probe_all(),
+            Timer::Settle(port) => self.settle(port),
+            Timer::Ask(address) => self.ask_again(address),
+            Timer::Inspect => {
+                self.inspection.expire(self.now);
+                self.take_findings(None);
+            }
+            Timer::Offer(stream, mac) => self.offer_due(&stream, mac),
+            Timer::Orphans(switch) => self.drop_orphans(switch),
+        }
+    }
+
+    /// Does what was to be done once a switch confirmed.
+    pub(crate) fn confirmed(&mut self, switch: DatapathId, then: Then) {
+        match then {
+            Then::Ready => self.switch_ready(switch),
+            Then::Offer(stream, peering, mac) => self.installed(&stream, peering, mac),
+        }
+    }
+}
+
+impl Machine for Fabric {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Time, input: Input) {
+        self.expire(now);
+        match input {
+            Input::Connected(connection) => self.connected(connection),
+            Input::Message(connection, message) => self.message(connection, message),
+            Input::Undecodable(connection, frame, error) => {
+                self.undecodable(connection, &frame, &error);
+            }
+            Input::Gone(connection, reason) => self.gone(connection, reason),
+        }
+        if let Some(deadline) = self.inspection.deadline() {
+            self.agenda.set(Timer::Inspect, deadline);
+        }
+    }
+
+    fn expire(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        while let Some(timer) = self.agenda.pop_due(self.now) {
+            self.due(timer);
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.agenda.next()
+    }
+}

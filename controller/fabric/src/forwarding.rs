@@ -1,0 +1,296 @@
+//! Links, hosts, and the entries that bring frames to them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::discovery::Probe;
+use crate::entry::EntryKey;
+use crate::event::Limit;
+use crate::fabric::{Fabric, Timer};
+use crate::hosts::Learned;
+use crate::neighbours::Held;
+use crate::pipeline::{FORWARDING, INSPECT, Placed};
+use crate::switch::{Concern, Switch};
+use crate::{Attachment, DatapathId, Event, Mac, pipeline};
+use rust_openflow::v13::{Action, Body, PacketOut};
+
+/// Probes that may be lost in a row before a link counts as gone.
+const LOST_PROBES: u64 = 3;
+
+impl Fabric {
+    /// Sends a frame out of a port.
+    pub(crate) fn frame_out(&mut self, at: Attachment, frame: Vec<u8>) {
+        let Some(switch) = self.switches.get_mut(&at.switch).filter(|s| s.is_live()) else {
+            return;
+        };
+        let out = PacketOut::new(frame, vec![Action::output(at.port)]);
+        switch.send(Concern::Frame, Body::PacketOut(out));
+        self.flush(at.switch);
+    }
+
+    /// Whether hosts may be attached to a port: it is up and leads to no other switch.
+    pub(crate) fn is_edge(&self, at: Attachment) -> bool {
+        let up = self.switches.get(&at.switch).is_some_and(|s| s.ports.contains_key(&at.port));
+        up && !self.topology.is_trunk(at)
+    }
+
+    /// Edge ports that are known to be such, on switches that can be told to send.
+    pub(crate) fn edges(&self) -> Vec<Attachment> {
+        let live = self.switches.values().filter(|switch| switch.is_live());
+        live.flat_map(|switch| {
+            let id = switch.id;
+            switch.settled_ports().into_iter().map(move |port| Attachment { switch: id, port })
+        })
+        .filter(|at| !self.topology.is_trunk(*at))
+        .collect()
+    }
+
+    pub(crate) fn probe(&mut self, at: Attachment) {
+        let ttl = self.config.probe_interval * LOST_PROBES;
+        let frame = self.prober.frame(at, self.now, ttl);
+        self.frame_out(at, frame);
+    }
+
+    pub(crate) fn probe_all(&mut self) {
+        let patience = self.config.probe_interval * (LOST_PROBES + 1);
+        // Links of a switch that is away cannot be probed, and go on carrying frames.
+        let live: Vec<_> = self.switches.values().filter(|s| s.is_live()).map(|s| s.id).collect();
+        let stale = self.topology.expire_links(self.now - patience, |end| live.contains(&end));
+        for (from, to) in &stale {
+            self.event(Event::Link { from: *from, to: *to, up: false });
+        }
+        for (from, to) in &stale {
+            self.link_end_changed(*from);
+            self.link_end_changed(*to);
+        }
+        if !stale.is_empty() {
+            self.reforward();
+            self.reconsider_all();
+        }
+        let ports: Vec<_> = self
+            .switches
+            .values()
+            .filter(|switch| switch.is_live())
+            .flat_map(|switch| switch.ports.keys().map(|port| (switch.id, *port)))
+            .map(|(switch, port)| Attachment { switch, port })
+            .collect();
+        for port in ports {
+            self.probe(port);
+        }
+        self.agenda.set(Timer::Probe, self.now + self.config.probe_interval);
+    }
+
+    /// A probe of ours arrived: there is a link.
+    pub(crate) fn probed(&mut self, probe: Probe, to: Attachment) {
+        let known = |at: Attachment| {
+            self.switches.get(&at.switch).is_some_and(|s| s.ports.contains_key(&at.port))
+        };
+        if !known(probe.from) || !known(to) || probe.from == to {
+            return;
+        }
+        if !self.topology.link_seen(probe.from, to, self.now) {
+            return;
+        }
+        self.event(Event::Link { from: probe.from, to, up: true });
+        // A link carries frames once both directions are proven; the other end may have been asked
+        // before this one could listen.
+        self.probe(to);
+        self.link_end_changed(probe.from);
+        self.link_end_changed(to);
+        self.reforward();
+        self.reconsider_all();
+    }
+
+    /// A port began or ceased to lead to another switch.
+    fn link_end_changed(&mut self, at: Attachment) {
+        let trunk = pipeline::trunk(at.port);
+        if self.topology.is_trunk(at) {
+            self.set_entry(at.switch, &Concern::Common, trunk);
+            // Hosts seen here before the link was known are somewhere behind it.
+            self.forget_hosts(at);
+        } else {
+            self.remove_entry(at.switch, &Concern::Common, &trunk.0);
+        }
+    }
+
+    /// A port has been watched for long enough to be broadcast to.
+    pub(crate) fn settle(&mut self, at: Attachment) {
+        let Some(switch) = self.switches.get_mut(&at.switch) else { return };
+        let live = switch.is_live();
+        let Some(port) = switch.ports.get_mut(&at.port) else { return };
+        if !live {
+            // It could not be probed yet.
+            self.agenda.set(Timer::Settle(at), self.now + self.config.settle);
+            return;
+        }
+        port.settled = true;
+        self.broadcasts();
+    }
+
+    /// A port went down, with what was behind it.
+    pub(crate) fn port_lost(&mut self, at: Attachment) {
+        let trunk = pipeline::trunk(at.port);
+        self.remove_entry(at.switch, &Concern::Common, &trunk.0);
+        let other_ends = self.topology.port_down(at);
+        for end in &other_ends {
+            self.event(Event::Link { from: at, to: *end, up: false });
+            self.link_end_changed(*end);
+        }
+        if other_ends.is_empty() {
+            self.broadcasts();
+        } else {
+            self.reforward();
+        }
+        self.forget_hosts(at);
+        if !other_ends.is_empty() {
+            self.reconsider_all();
+        }
+    }
+
+    fn forget_hosts(&mut self, at: Attachment) {
+        for mac in self.hosts.forget_port(at) {
+            self.event(Event::HostGone { mac, at });
+            self.forward_host(mac, &mut BTreeMap::new());
+            self.reconsider_host(mac);
+        }
+    }
+
+    /// Learns from a frame that entered at an edge port.
+    pub(crate) fn learn(&mut self, mac: Mac, address: Option<Ipv4Addr>, at: Attachment) {
+        let range = self.config.virtual_range;
+        if mac.is_multicast() || mac == range.mac() || !self.is_edge(at) {
+            return;
+        }
+        let address = address.filter(|ip| !range.contains(*ip) && !ip.is_unspecified());
+        match self.hosts.learn(mac, address, at) {
+            Learned::Known => return,
+            Learned::Refused => {
+                self.limit_reached(Limit::Hosts);
+                return;
+            }
+            Learned::Address => {}
+            Learned::New => {
+                self.event(Event::HostLearned { mac, address, at });
+                self.forward_host(mac, &mut BTreeMap::new());
+                self.reconsider_host(mac);
+            }
+            Learned::Moved(from) => {
+                self.event(Event::HostMoved { mac, from, to: at });
+                self.forward_host(mac, &mut BTreeMap::new());
+                self.reconsider_host(mac);
+            }
+        }
+        for held in self.neighbours.take(|held| held.destination == mac) {
+            self.frame_out(at, held.frame);
+        }
+    }
+
+    /// Sends held frames everywhere a host can be: nobody answered for their destination.
+    pub(crate) fn spread(&mut self, frames: Vec<Held>) {
+        let edges = self.edges();
+        for held in frames {
+            self.spread_frame(&edges, held.from, &held.frame);
+        }
+    }
+
+    /// Sends a frame out of every edge port but the one it came from. That no switch passes it on
+    /// makes this safe in any loop.
+    pub(crate) fn spread_frame(&mut self, edges: &[Attachment], from: Attachment, frame: &[u8]) {
+        for at in edges.iter().filter(|at| **at != from) {
+            self.frame_out(*at, frame.to_vec());
+        }
+    }
+
+    /// Brings every switch's entry for a host up to date.
+    fn forward_host(&mut self, mac: Mac, paths: &mut Paths) {
+        let at = self.hosts.host(mac).map(|host| host.at);
+        let switches: Vec<_> = self.switches.keys().copied().collect();
+        for switch in switches {
+            match at.and_then(|at| self.way(switch, at, paths)) {
+                Some(port) => {
+                    self.set_entry(switch, &Concern::Common, pipeline::to_host(mac, port));
+                }
+                None => {
+                    let (key, _) = pipeline::to_host(mac, 0);
+                    self.remove_entry(switch, &Concern::Common, &key);
+                }
+            }
+        }
+    }
+
+    /// The port by which a switch reaches a host.
+    fn way(&self, from: DatapathId, to: Attachment, paths: &mut Paths) -> Option<u32> {
+        if from == to.switch {
+            return Some(to.port);
+        }
+        let hops = paths.entry(to.switch).or_insert_with(|| {
+            let hops = self.topology.paths_to(to.switch);
+            hops.into_iter().map(|(switch, hop)| (switch, hop.port)).collect()
+        });
+        hops.get(&from).copied()
+    }
+
+    /// Brings all forwarding up to date after the graph changed.
+    fn reforward(&mut self) {
+        self.broadcasts();
+        let mut paths = BTreeMap::new();
+        let hosts: Vec<_> = self.hosts.iter().map(|(mac, _)| mac).collect();
+        for mac in hosts {
+            self.forward_host(mac, &mut paths);
+        }
+    }
+
+    /// Brings every switch's broadcast entries up to date.
+    pub(crate) fn broadcasts(&mut self) {
+        let tree = self.topology.tree();
+        let switches: Vec<_> = self.switches.keys().copied().collect();
+        for id in switches {
+            let Some(switch) = self.switches.get(&id) else { continue };
+            let trunk = |port: &u32| self.topology.is_trunk(Attachment { switch: id, port: *port });
+            let in_tree = |port: &u32| tree.contains(&Attachment { switch: id, port: *port });
+            let (trunks, edges): (Vec<u32>, Vec<u32>) =
+                switch.ports.keys().copied().partition(trunk);
+            let settled = switch.settled_ports();
+            let out = edges.into_iter().filter(|port| settled.contains(port));
+            let out = out.chain(trunks.iter().copied().filter(in_tree)).collect();
+            let closed: Vec<Placed> = trunks
+                .iter()
+                .filter(|port| !in_tree(port))
+                .map(|port| pipeline::no_broadcast_from(*port))
+                .collect();
+            let stale: Vec<EntryKey> = switch
+                .ledger
+                .at(FORWARDING, 60)
+                .filter(|key| closed.iter().all(|(wanted, _)| wanted != *key))
+                .copied()
+                .collect();
+            // A loop is closed before it is opened elsewhere.
+            for placed in closed {
+                self.set_entry(id, &Concern::Common, placed);
+            }
+            self.set_entry(id, &Concern::Common, pipeline::broadcast(&out));
+            for key in stale {
+                self.remove_entry(id, &Concern::Common, &key);
+            }
+        }
+    }
+
+    /// Removes what lets a connection through, wherever it was.
+    pub(crate) fn remove_bypass(&mut self, keys: &[EntryKey]) {
+        let switches: Vec<_> = self.switches.keys().copied().collect();
+        for switch in switches {
+            for key in keys {
+                debug_assert_eq!(key.table, INSPECT);
+                self.remove_entry(switch, &Concern::Common, key);
+            }
+        }
+    }
+
+    /// The name of a switch's state for tests and logs.
+    pub fn is_ready(&self, switch: DatapathId) -> bool {
+        self.switches.get(&switch).is_some_and(Switch::is_live)
+    }
+}
+
+/// Ports towards a destination switch, by switch, for each destination asked for so far.
+type Paths = BTreeMap<DatapathId, BTreeMap<DatapathId, u32>>;

@@ -1,0 +1,286 @@
+//! What one switch should hold, and what must be said to make it so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entry::{Entry, EntryKey, Group, Purpose, Step};
+use crate::pipeline;
+
+/// One change to a switch's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Adds an entry, or overwrites the one of the same key.
+    SetEntry(EntryKey, Entry),
+    /// Removes one entry.
+    RemoveEntry(EntryKey),
+    AddGroup(u32, Group),
+    ModifyGroup(u32, Group),
+    /// Removes a group, and with it every entry that leads to it (OpenFlow 1.3.5 6.7).
+    RemoveGroup(u32),
+    /// What follows must find what came before done.
+    Barrier,
+}
+
+/// The entries and groups that one switch should hold.
+///
+/// Everything the fabric wants goes through here, connected or not, so that a switch which comes
+/// back is brought from whatever it holds to what is wanted by the difference alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger {
+    entries: BTreeMap<EntryKey, Entry>,
+    groups: BTreeMap<u32, Group>,
+    /// Found on the switch, ours by their cookie, wanted by nobody now: streams of a controller
+    /// before may hang on them.
+    orphans: BTreeSet<EntryKey>,
+    orphan_groups: BTreeSet<u32>,
+}
+
+/// What a reconciliation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Reconciled {
+    pub(crate) kept: usize,
+    pub(crate) added: usize,
+    pub(crate) removed: usize,
+    pub(crate) orphans: usize,
+}
+
+impl Ledger {
+    /// Wants an entry; the change to make, unless it is there already.
+    pub(crate) fn set(&mut self, (key, entry): (EntryKey, Entry)) -> Option<Change> {
+        self.orphans.remove(&key);
+        if self.entries.get(&key) == Some(&entry) {
+            return None;
+        }
+        self.entries.insert(key, entry.clone());
+        Some(Change::SetEntry(key, entry))
+    }
+
+    /// Wants an entry no more.
+    pub(crate) fn remove(&mut self, key: &EntryKey) -> Option<Change> {
+        self.entries.remove(key).map(|_| Change::RemoveEntry(*key))
+    }
+
+    /// Notes that the switch itself removed an entry.
+    pub(crate) fn gone(&mut self, key: &EntryKey) {
+        self.entries.remove(key);
+    }
+
+    pub(crate) fn set_group(&mut self, id: u32, group: Group) -> Option<Change> {
+        let there = self.orphan_groups.remove(&id);
+        match self.groups.insert(id, group.clone()) {
+            Some(before) if before == group => None,
+            Some(_) => Some(Change::ModifyGroup(id, group)),
+            None if there => Some(Change::ModifyGroup(id, group)),
+            None => Some(Change::AddGroup(id, group)),
+        }
+    }
+
+    pub(crate) fn remove_group(&mut self, id: u32) -> Option<Change> {
+        self.groups.remove(&id).map(|_| Change::RemoveGroup(id))
+    }
+
+    /// The entries wanted in one table at one priority.
+    pub(crate) fn at(&self, table: u8, priority: u16) -> impl Iterator<Item = &EntryKey> {
+        self.entries.keys().filter(move |key| key.table == table && key.priority == priority)
+    }
+
+    /// Removes from the wanted ones all that `unwanted` says.
+    pub(crate) fn remove_all(&mut self, unwanted: impl Fn(&EntryKey) -> bool) -> Vec<Change> {
+        let keys: Vec<_> = self.entries.keys().filter(|key| unwanted(key)).copied().collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// The changes that bring a switch which holds `entries` and `groups` to what is wanted. What
+    /// is right stays untouched; new things come before stale ones go, and groups are there before
+    /// what leads to them.
+    pub(crate) fn reconcile(
+        &mut self,
+        entries: &BTreeMap<EntryKey, Entry>,
+        groups: &BTreeMap<u32, Group>,
+    ) -> (Vec<Change>, Reconciled) {
+        let mut changes = Vec::new();
+        let mut outcome = Reconciled::default();
+        self.adopt(entries, groups);
+        for (id, group) in &self.groups {
+            match groups.get(id) {
+                Some(found) if found == group => continue,
+                Some(_) => changes.push(Change::ModifyGroup(*id, group.clone())),
+                None => changes.push(Change::AddGroup(*id, group.clone())),
+            }
+        }
+        if !changes.is_empty() {
+            changes.push(Change::Barrier);
+        }
+        for (key, entry) in &self.entries {
+            if entries.get(key) == Some(entry) {
+                outcome.kept += 1;
+            } else {
+                outcome.added += 1;
+                changes.push(Change::SetEntry(*key, entry.clone()));
+            }
+        }
+        changes.push(Change::Barrier);
+        for key in entries.keys() {
+            if !self.entries.contains_key(key) && !self.orphans.contains(key) {
+                outcome.removed += 1;
+                changes.push(Change::RemoveEntry(*key));
+            }
+        }
+        for id in groups.keys().filter(|id| pipeline::is_our_group(**id)) {
+            if !self.groups.contains_key(id) && !self.orphan_groups.contains(id) {
+                changes.push(Change::RemoveGroup(*id));
+            }
+        }
+        outcome.orphans = self.orphans.len();
+        (changes, outcome)
+    }
+
+    /// Tells leftovers that streams may hang on from stale ones. Connections let through stay: they
+    /// fall idle by themselves. Peerings and aliases stay for the time of a lease. A stale host or
+    /// pipeline entry is merely wrong.
+    fn adopt(&mut self, entries: &BTreeMap<EntryKey, Entry>, groups: &BTreeMap<u32, Group>) {
+        self.orphans.clear();
+        self.orphan_groups.clear();
+        for (key, entry) in entries {
+            if self.entries.contains_key(key) {
+                continue;
+            }
+            match entry.cookie.purpose() {
+                Some(Purpose::Bypass) => {
+                    self.entries.insert(*key, entry.clone());
+                }
+                Some(Purpose::Alias) => {
+                    self.orphans.insert(*key);
+                }
+                Some(Purpose::Peering) => {
+                    self.orphans.insert(*key);
+                    self.orphan_groups.extend(leads_to(entry).filter(|id| groups.contains_key(id)));
+                }
+                Some(Purpose::Pipeline | Purpose::Forwarding) | None => {}
+            }
+        }
+        self.orphan_groups.retain(|id| !self.groups.contains_key(id));
+    }
+
+    /// Gives up what [`adopt`](Ledger::adopt) kept.
+    pub(crate) fn drop_orphans(&mut self) -> Vec<Change> {
+        let entries = std::mem::take(&mut self.orphans).into_iter().map(Change::RemoveEntry);
+        let groups = std::mem::take(&mut self.orphan_groups).into_iter().map(Change::RemoveGroup);
+        entries.chain(groups).collect()
+    }
+
+    pub(crate) fn orphans(&self) -> &BTreeSet<EntryKey> {
+        &self.orphans
+    }
+
+    pub(crate) fn orphan_groups(&self) -> &BTreeSet<u32> {
+        &self.orphan_groups
+    }
+}
+
+fn leads_to(entry: &Entry) -> impl Iterator<Item = u32> {
+    entry.steps.iter().filter_map(|step| match step {
+        Step::Group(id) => Some(*id),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::pipeline::PeeredHost;
+    use crate::{Mac, VirtualRange};
+
+    const GROUP: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 2);
+    const ALIAS: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 3);
+
+    /// What a switch holds after the changes.
+    fn apply(
+        changes: &[Change],
+        entries: &mut BTreeMap<EntryKey, Entry>,
+        groups: &mut BTreeMap<u32, Group>,
+    ) {
+        for change in changes.iter().cloned() {
+            match change {
+                Change::SetEntry(key, entry) => drop(entries.insert(key, entry)),
+                Change::RemoveEntry(key) => drop(entries.remove(&key).expect("it was there")),
+                Change::AddGroup(id, group) => {
+                    assert_eq!(groups.insert(id, group), None, "adding a group that exists fails");
+                }
+                Change::ModifyGroup(id, group) => {
+                    groups.insert(id, group).expect("modifying a group that is missing fails");
+                }
+                Change::RemoveGroup(id) => drop(groups.remove(&id)),
+                Change::Barrier => {}
+            }
+        }
+    }
+
+    fn peering(ledger: &mut Ledger) {
+        let id = pipeline::group_id(GROUP);
+        ledger.set_group(id, Group::default());
+        ledger.set(pipeline::to_group(7, ALIAS, GROUP, id));
+    }
+
+    #[test]
+    fn a_switch_that_comes_back_is_changed_by_the_difference_alone() {
+        let range = VirtualRange::default();
+        let mut ledger = Ledger::default();
+        for placed in pipeline::fixed(range, &[1935].into()) {
+            assert!(ledger.set(placed).is_some());
+        }
+        peering(&mut ledger);
+        let (mut entries, mut groups) = (BTreeMap::new(), BTreeMap::new());
+        let (changes, _) = ledger.reconcile(&entries, &groups);
+        apply(&changes, &mut entries, &mut groups);
+
+        let (changes, outcome) = ledger.reconcile(&entries, &groups);
+        assert_eq!(changes, [Change::Barrier], "nothing is wiped");
+        assert_eq!((outcome.added, outcome.removed), (0, 0));
+
+        let host = pipeline::to_host(Mac([2; 6]), 4);
+        let stale = pipeline::to_host(Mac([4; 6]), 4);
+        entries.insert(stale.0, stale.1);
+        groups.clear();
+        ledger.set(host.clone());
+        let (changes, outcome) = ledger.reconcile(&entries, &groups);
+        assert_eq!((outcome.added, outcome.removed), (1, 1));
+        assert!(matches!(changes[0], Change::AddGroup(..)), "before what leads to it: {changes:?}");
+        apply(&changes, &mut entries, &mut groups);
+        assert_eq!(entries, ledger.entries);
+        assert_eq!(groups, ledger.groups);
+        assert!(entries.contains_key(&host.0));
+    }
+
+    #[test]
+    fn streams_of_a_controller_before_are_left_alone_for_a_while() {
+        let range = VirtualRange::default();
+        let mut before = Ledger::default();
+        peering(&mut before);
+        let host = PeeredHost {
+            mac: Mac([2; 6]),
+            address: Ipv4Addr::new(10, 0, 0, 1),
+            port: 1,
+            alias: ALIAS,
+        };
+        before.set(pipeline::admission(&host, range));
+        let client = "10.0.0.1:40000".parse().expect("an address");
+        let server = "10.0.0.9:1935".parse().expect("an address");
+        before.set(pipeline::bypass(client, server));
+        let (mut entries, mut groups) = (before.entries.clone(), before.groups.clone());
+
+        let mut after = Ledger::default();
+        let (changes, outcome) = after.reconcile(&entries, &groups);
+        assert_eq!(changes, [Change::Barrier]);
+        assert_eq!((outcome.orphans, outcome.removed), (2, 0));
+        let admitted =
+            after.orphans().iter().find_map(|key| pipeline::admitted((key, &entries[key])));
+        assert_eq!(admitted, Some(host));
+
+        after.set(pipeline::admission(&host, range));
+        apply(&after.drop_orphans(), &mut entries, &mut groups);
+        assert!(groups.is_empty());
+        assert_eq!(entries.len(), 2, "the admission wanted again and the connection: {entries:?}");
+    }
+}

@@ -1,0 +1,393 @@
+//! Which peerings there should be, and making them so.
+//!
+//! Whatever happens (a role begins or ends, a host moves, a link or port goes, somebody declines),
+//! the streams concerned are *reconsidered*: what should be is worked out from roles, places and
+//! paths, and compared with what is. No order of events needs a case of its own.
+
+use std::collections::BTreeMap;
+
+use nearcast_machine::Time;
+use nearcast_media::Role;
+use nearcast_media::peering::Reason;
+use rand::RngCore;
+
+use crate::entry::Group;
+use crate::event::{Limit, NotNear, PeeringAddresses, Withdrawal};
+use crate::fabric::{Fabric, Timer};
+use crate::inspection::ConnectionKey;
+use crate::stream::{Holder, Member, Peering, Place, Stream, StreamKey};
+use crate::switch::{Concern, Then};
+use crate::{DatapathId, Event, Mac, pipeline};
+
+/// A host that should be in a peering.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    place: Place,
+    connection: ConnectionKey,
+    since: Time,
+}
+
+/// The peering a stream should have.
+#[derive(Debug)]
+struct Wanted {
+    broadcaster: Candidate,
+    viewers: BTreeMap<Mac, Candidate>,
+}
+
+impl Fabric {
+    /// Reconsiders every stream in which a host has a role.
+    pub(crate) fn reconsider_host(&mut self, mac: Mac) {
+        let concerned = |stream: &Stream| stream.involves(mac);
+        let keys: Vec<_> =
+            self.streams.iter().filter(|(_, s)| concerned(s)).map(|(k, _)| k.clone()).collect();
+        for key in keys {
+            self.reconsider(&key);
+        }
+    }
+
+    /// Reconsiders every stream.
+    pub(crate) fn reconsider_all(&mut self) {
+        let keys: Vec<_> = self.streams.keys().cloned().collect();
+        for key in keys {
+            self.reconsider(&key);
+        }
+    }
+
+    /// Brings a stream's peering to what it should be.
+    pub(crate) fn reconsider(&mut self, key: &StreamKey) {
+        let wanted = self.wanted(key);
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if let Some(peering) = &stream.peering {
+            let place = peering.broadcaster.place;
+            if wanted.as_ref().is_none_or(|wanted| wanted.broadcaster.place != place) {
+                let why = self.why_ended(key);
+                self.end_peering(key, why);
+            }
+        }
+        if let Some(wanted) = wanted {
+            let exists = self.streams.get(key).is_some_and(|stream| stream.peering.is_some());
+            if exists || self.form(key, &wanted.broadcaster) {
+                self.update_viewers(key, &wanted.viewers);
+            }
+        }
+        if self.streams.get(key).is_some_and(Stream::is_unused) {
+            self.streams.remove(key);
+        }
+    }
+
+    /// What should be; `None` if no peering should.
+    fn wanted(&mut self, key: &StreamKey) -> Option<Wanted> {
+        let stream = self.streams.get(key)?;
+        let (connection, publisher) = stream.publisher()?;
+        let broadcaster = self.candidate(stream, *connection, publisher);
+        let mut viewers = BTreeMap::new();
+        let mut not_near = BTreeMap::new();
+        for (mac, (connection, holder)) in stream.viewing() {
+            let Some(viewer) = self.candidate(stream, *connection, holder) else { continue };
+            let Some(broadcaster) = broadcaster else { continue };
+            match self.nearness(&broadcaster, publisher, &viewer, holder) {
+                Ok(()) => drop(viewers.insert(mac, viewer)),
+                Err(reason) => drop(not_near.insert(mac, (viewer.place.address, reason))),
+            }
+        }
+        let name = key.name.clone();
+        for (mac, (viewer, reason)) in &not_near {
+            let stream = self.streams.get_mut(key)?;
+            if stream.told_not_near.insert(*mac, *reason) != Some(*reason) {
+                let (stream, viewer, reason) = (name.clone(), *viewer, *reason);
+                self.event(Event::NotNear { stream, viewer, reason });
+            }
+        }
+        let stream = self.streams.get_mut(key)?;
+        stream.told_not_near.retain(|mac, _| not_near.contains_key(mac));
+        if viewers.is_empty() || self.config.observe_only {
+            return None;
+        }
+        Some(Wanted { broadcaster: broadcaster?, viewers })
+    }
+
+    /// Where a holder of a role is, unless that is not known or it was passed over.
+    fn candidate(
+        &self,
+        stream: &Stream,
+        connection: ConnectionKey,
+        holder: &Holder,
+    ) -> Option<Candidate> {
+        let at = self.hosts.host(holder.mac)?.at;
+        if stream.passed_over.get(&holder.mac) == Some(&connection) {
+            return None;
+        }
+        let place = Place { mac: holder.mac, address: holder.address, at };
+        Some(Candidate { place, connection, since: holder.since })
+    }
+
+    /// Whether the direct path is shorter than the one by the CDN, by the margin: measured in
+    /// delays where all links concerned have one, else in hops.
+    fn nearness(
+        &self,
+        broadcaster: &Candidate,
+        publisher: &Holder,
+        viewer: &Candidate,
+        player: &Holder,
+    ) -> Result<(), NotNear> {
+        let (from, to) = (broadcaster.place.at, viewer.place.at);
+        if broadcaster.place.mac == viewer.place.mac {
+            return Err(NotNear::SameHost);
+        }
+        if from.switch != to.switch {
+            return Err(NotNear::OtherSwitch);
+        }
+        if from == to {
+            // They hear each other without the switch, which would not send back out of that port.
+            return Err(NotNear::SamePort);
+        }
+        let direct = self.topology.distance(from, to);
+        let up = publisher.server_at.and_then(|server| self.topology.distance(from, server));
+        let down = player.server_at.and_then(|server| self.topology.distance(server, to));
+        let Some(direct) = direct else { return Err(NotNear::OtherSwitch) };
+        // A server whose place is not known is farther than anything.
+        let Some(by_cdn) = up.zip(down).map(|(up, down)| up.plus(down)) else { return Ok(()) };
+        let within = |direct: f64, by_cdn: f64| direct <= by_cdn * (1.0 - self.config.margin);
+        let near = match direct.delay.zip(by_cdn.delay) {
+            Some((direct, by_cdn)) => within(direct.as_secs_f64(), by_cdn.as_secs_f64()),
+            None => within(direct.hops as f64, by_cdn.hops as f64),
+        };
+        if near { Ok(()) } else { Err(NotNear::NotShorter) }
+    }
+
+    /// Why the peering that a stream has is not the one that it should have.
+    fn why_ended(&self, key: &StreamKey) -> Withdrawal {
+        let Some(stream) = self.streams.get(key) else { return Withdrawal::Unpublished };
+        let Some((_, publisher)) = stream.publisher() else { return Withdrawal::Unpublished };
+        let Some(peering) = &stream.peering else { return Withdrawal::NoViewers };
+        let place = peering.broadcaster.place;
+        if publisher.mac != place.mac || publisher.address != place.address {
+            return Withdrawal::Unpublished;
+        }
+        if self.hosts.host(place.mac).is_none_or(|host| host.at != place.at) {
+            return Withdrawal::Moved;
+        }
+        Withdrawal::NoViewers
+    }
+
+    /// Begins a peering without viewers; `false` if it cannot be.
+    fn form(&mut self, key: &StreamKey, broadcaster: &Candidate) -> bool {
+        let switch = broadcaster.place.at.switch;
+        let Some(group) = self.pool.allocate() else {
+            self.limit_reached(Limit::VirtualAddresses);
+            return false;
+        };
+        let id = self.rng.next_u64();
+        let concern = Concern::Peering(key.clone(), id);
+        let generation = self.config.incarnation;
+        let Some(member) = self.invite(&concern, broadcaster, generation) else {
+            self.pool.release(group);
+            return false;
+        };
+        let alias = member.alias;
+        let peering = Peering {
+            id,
+            generation,
+            switch,
+            group,
+            broadcaster: member,
+            viewers: BTreeMap::new(),
+        };
+        let Some(stream) = self.streams.get_mut(key) else { return false };
+        stream.peering = Some(peering);
+        self.peerings.insert(id, key.clone());
+        self.event(Event::PeeringFormed {
+            stream: key.name.clone(),
+            broadcaster: broadcaster.place.address,
+            switch,
+            volatile: PeeringAddresses { group, broadcaster: alias },
+        });
+        // The group comes before what leads to it; all of it before the offers.
+        self.write_group(key);
+        let to_group = pipeline::to_group(id, alias, group, pipeline::group_id(group));
+        self.set_entry(switch, &concern, to_group);
+        self.after_barrier(switch, Then::Offer(key.clone(), id, broadcaster.place.mac));
+        true
+    }
+
+    /// Admits a host under its alias.
+    fn invite(&mut self, concern: &Concern, host: &Candidate, generation: u32) -> Option<Member> {
+        let Some((alias, _)) = self.aliases.take(host.place, &mut self.pool) else {
+            self.limit_reached(Limit::VirtualAddresses);
+            return None;
+        };
+        let peered = host.place.known_as(alias);
+        let range = self.config.virtual_range;
+        self.set_entry(host.place.at.switch, concern, pipeline::alias(&peered, range));
+        self.set_entry(host.place.at.switch, concern, pipeline::admission(&peered, range));
+        Some(Member {
+            place: host.place,
+            alias,
+            connection: host.connection,
+            since: host.since,
+            joined: false,
+            first_generation: generation,
+            unanswered: None,
+            tries: 0,
+        })
+    }
+
+    /// Adds and removes viewers.
+    fn update_viewers(&mut self, key: &StreamKey, wanted: &BTreeMap<Mac, Candidate>) {
+        let Some(peering) = self.streams.get(key).and_then(|s| s.peering.as_ref()) else { return };
+        let (id, switch) = (peering.id, peering.switch);
+        let leaving: Vec<_> = peering
+            .viewers
+            .values()
+            .filter(|viewer| {
+                wanted.get(&viewer.place.mac).is_none_or(|wanted| wanted.place != viewer.place)
+            })
+            .map(|viewer| viewer.place)
+            .collect();
+        for place in leaving {
+            let why = self.why_left(key, place);
+            self.withdraw_viewer(key, place.mac, why);
+        }
+        let concern = Concern::Peering(key.clone(), id);
+        for (mac, candidate) in wanted {
+            let Some(peering) = self.peering(key) else { return };
+            if let Some(member) = peering.viewers.get_mut(mac) {
+                member.connection = candidate.connection;
+                continue;
+            }
+            if peering.viewers.len() >= self.config.limits.viewers {
+                self.limit_reached(Limit::Viewers);
+                return;
+            }
+            let Some(peering) = self.peering(key) else { return };
+            let generation = peering.generation;
+            let Some(member) = self.invite(&concern, candidate, generation) else { return };
+            if let Some(peering) = self.peering(key) {
+                peering.viewers.insert(*mac, member);
+            }
+            self.after_barrier(switch, Then::Offer(key.clone(), id, *mac));
+        }
+    }
+
+    fn why_left(&self, key: &StreamKey, place: Place) -> Withdrawal {
+        let viewing = self.streams.get(key).is_some_and(|stream| {
+            let same = |holder: &Holder| (holder.mac, holder.address) == (place.mac, place.address);
+            stream.viewers.values().any(same)
+        });
+        if !viewing {
+            Withdrawal::Stopped
+        } else if self.hosts.host(place.mac).is_none_or(|host| host.at != place.at) {
+            Withdrawal::Moved
+        } else {
+            Withdrawal::NotNear
+        }
+    }
+
+    pub(crate) fn peering(&mut self, key: &StreamKey) -> Option<&mut Peering> {
+        self.streams.get_mut(key)?.peering.as_mut()
+    }
+
+    /// Takes a viewer out of a peering: its bucket first, then it is told, then it is no longer
+    /// admitted.
+    pub(crate) fn withdraw_viewer(&mut self, key: &StreamKey, mac: Mac, why: Withdrawal) {
+        let Some(peering) = self.peering(key) else { return };
+        let Some(member) = peering.viewers.remove(&mac) else { return };
+        let (id, generation) = (peering.id, peering.generation);
+        // Should it come back, its next offer is newer than this withdrawal.
+        peering.generation += 1;
+        if member.joined {
+            self.write_group(key);
+        }
+        self.dismiss(key, (id, generation), Role::Viewer, &member, why);
+    }
+
+    /// Ends a peering for all its members.
+    pub(crate) fn end_peering(&mut self, key: &StreamKey, why: Withdrawal) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let Some(peering) = stream.peering.take() else { return };
+        let Peering { id, generation, switch, group, broadcaster, viewers } = peering;
+        let concern = Concern::Common;
+        let group_id = pipeline::group_id(group);
+        let (to_group, _) = pipeline::to_group(id, broadcaster.alias, group, group_id);
+        self.remove_entry(switch, &concern, &to_group);
+        let change = self.switches.get_mut(&switch).and_then(|s| s.ledger.remove_group(group_id));
+        self.make(switch, &concern, change);
+        for viewer in viewers.values() {
+            self.dismiss(key, (id, generation), Role::Viewer, viewer, why);
+        }
+        self.dismiss(key, (id, generation), Role::Broadcaster, &broadcaster, why);
+        self.pool.release(group);
+        self.peerings.remove(&id);
+        self.event(Event::PeeringEnded { stream: key.name.clone(), reason: why });
+    }
+
+    /// Tells a member that it is out, and forgets its alias if this was its last part.
+    fn dismiss(
+        &mut self,
+        key: &StreamKey,
+        offer: (u64, u32),
+        role: Role,
+        member: &Member,
+        why: Withdrawal,
+    ) {
+        self.agenda.cancel(&Timer::Offer(key.clone(), member.place.mac));
+        self.send_withdraw(offer, member, reason(why));
+        let place = member.place;
+        if let Some(alias) = self.aliases.give_back(place, &mut self.pool) {
+            let peered = place.known_as(alias);
+            let range = self.config.virtual_range;
+            for (key, _) in [pipeline::admission(&peered, range), pipeline::alias(&peered, range)] {
+                self.remove_entry(place.at.switch, &Concern::Common, &key);
+            }
+        }
+        let (stream, host) = (key.name.clone(), place.address);
+        self.event(Event::Withdrawn { stream, role, host, reason: why });
+    }
+
+    /// Brings a peering's group to the viewers that joined.
+    pub(crate) fn write_group(&mut self, key: &StreamKey) {
+        let range = self.config.virtual_range;
+        let Some(peering) = self.peering(key) else { return };
+        let (id, switch, address) = (peering.id, peering.switch, peering.group);
+        let joined = peering.viewers.values().filter(|viewer| viewer.joined);
+        let buckets = joined
+            .map(|viewer| pipeline::bucket(&viewer.place.known_as(viewer.alias), address, range))
+            .collect();
+        let group = Group { buckets };
+        let change = self
+            .switches
+            .get_mut(&switch)
+            .and_then(|switch| switch.ledger.set_group(pipeline::group_id(address), group));
+        self.make(switch, &Concern::Peering(key.clone(), id), change);
+    }
+
+    /// The switch refused something of a peering: the stream is left to the CDN.
+    pub(crate) fn peering_refused(&mut self, key: &StreamKey, peering: u64, why: Withdrawal) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let Some(current) = stream.peering.as_ref().filter(|current| current.id == peering) else {
+            return;
+        };
+        let broadcaster = &current.broadcaster;
+        stream.passed_over.insert(broadcaster.place.mac, broadcaster.connection);
+        self.end_peering(key, why);
+        self.reconsider(key);
+    }
+
+    fn after_barrier(&mut self, switch: DatapathId, then: Then) {
+        if let Some(switch) = self.switches.get_mut(&switch) {
+            switch.after_barrier(then);
+        }
+        self.flush(switch);
+    }
+}
+
+/// What a peer is told.
+fn reason(why: Withdrawal) -> Reason {
+    match why {
+        Withdrawal::Unpublished => Reason::Unpublished,
+        Withdrawal::Stopped | Withdrawal::NoViewers => Reason::Stopped,
+        Withdrawal::Moved | Withdrawal::NotNear => Reason::Moved,
+        Withdrawal::Silent | Withdrawal::Declined => Reason::Silent,
+        Withdrawal::Unsupported => Reason::Unsupported,
+    }
+}

@@ -1,0 +1,90 @@
+//! Addresses that were asked for and are not known yet.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::{Attachment, Mac};
+
+/// Someone who wants to know an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) mac: Mac,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) at: Attachment,
+}
+
+/// An address being asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ask {
+    /// Who waits for the answer; at most [`ASKERS`].
+    pub(crate) askers: Vec<Asker>,
+    /// How often it was asked for.
+    pub(crate) tries: u32,
+}
+
+/// A frame whose destination is not known yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) destination: Mac,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) from: Attachment,
+    pub(crate) frame: Vec<u8>,
+}
+
+/// Hosts that may wait for one address.
+const ASKERS: usize = 32;
+
+/// What is asked for, and what waits for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbours {
+    asks: BTreeMap<Ipv4Addr, Ask>,
+    held: Vec<Held>,
+    limit: usize,
+}
+
+impl Neighbours {
+    /// Holds at most `limit` frames, and as many asks.
+    pub(crate) fn new(limit: usize) -> Neighbours {
+        Neighbours { asks: BTreeMap::new(), held: Vec::new(), limit }
+    }
+
+    /// Notes that `address` is wanted; `true` if nobody was asking for it yet.
+    pub(crate) fn want(&mut self, address: Ipv4Addr, asker: Option<Asker>) -> bool {
+        if !self.asks.contains_key(&address) && self.asks.len() >= self.limit {
+            return false;
+        }
+        let ask = self.asks.entry(address).or_default();
+        if let Some(asker) = asker
+            && ask.askers.len() < ASKERS
+            && !ask.askers.contains(&asker)
+        {
+            ask.askers.push(asker);
+        }
+        ask.tries == 0
+    }
+
+    pub(crate) fn ask(&mut self, address: Ipv4Addr) -> Option<&mut Ask> {
+        self.asks.get_mut(&address)
+    }
+
+    /// Ends an ask, answered or not.
+    pub(crate) fn settle(&mut self, address: Ipv4Addr) -> Option<Ask> {
+        self.asks.remove(&address)
+    }
+
+    /// Holds a frame; `false` if there is no room.
+    pub(crate) fn hold(&mut self, held: Held) -> bool {
+        let room = self.held.len() < self.limit;
+        if room {
+            self.held.push(held);
+        }
+        room
+    }
+
+    /// Takes the held frames that `wanted` picks, oldest first.
+    pub(crate) fn take(&mut self, wanted: impl Fn(&Held) -> bool) -> Vec<Held> {
+        let (taken, kept) = std::mem::take(&mut self.held).into_iter().partition(wanted);
+        self.held = kept;
+        taken
+    }
+}

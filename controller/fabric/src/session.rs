@@ -1,0 +1,429 @@
+//! Connections: handshake, echo, reading back what a switch holds, and errors.
+
+use std::collections::BTreeMap;
+
+use nearcast_machine::{Span, Time};
+use rust_openflow::v13::{
+    Body, ErrorMessage, ErrorType, Features, FlowMod, FlowRemoved, FlowStatsRequest, Message,
+    MultipartReply, MultipartRequest, PacketIn, Port, PortReason, PortStatus, Reply, Request,
+    SwitchConfig,
+};
+use rust_openflow::{Hello, VERSION_13};
+
+use crate::entry::{Cookie, EntryKey, Purpose};
+use crate::event::{Limit, Withdrawal};
+use crate::fabric::{ConnectionId, Fabric, Output, Timer};
+use crate::stream::Place;
+use crate::switch::{Concern, PortInfo, Reading, Stage, Switch};
+use crate::{Attachment, DatapathId, Event, pipeline, translate};
+
+/// How long a connection may take to say who it is.
+const HANDSHAKE: Span = Span::from_secs(5);
+/// Messages of one connection that may be undecodable before it is closed.
+const UNDECODABLE: u32 = 16;
+/// The highest number of an ordinary port (OpenFlow 1.3.5 7.2.1, `OFPP_MAX`).
+const PORT_MAX: u32 = 0xffff_ff00;
+
+/// A connection, before and after it is known which switch it is of.
+#[derive(Debug)]
+pub(crate) struct Session {
+    greeted: bool,
+    switch: Option<DatapathId>,
+    heard: Time,
+    undecodable: u32,
+}
+
+impl Fabric {
+    pub(crate) fn connected(&mut self, connection: ConnectionId) {
+        let session = Session { greeted: false, switch: None, heard: self.now, undecodable: 0 };
+        self.sessions.insert(connection, session);
+        self.say(connection, 0, Body::Hello(Hello::offering(&[VERSION_13])));
+        self.agenda.set(Timer::Handshake(connection), self.now + HANDSHAKE);
+        self.agenda.set(Timer::Echo(connection), self.now + self.config.echo_interval);
+    }
+
+    pub(crate) fn gone(&mut self, connection: ConnectionId, reason: String) {
+        let Some(session) = self.sessions.remove(&connection) else { return };
+        self.agenda.cancel(&Timer::Handshake(connection));
+        self.agenda.cancel(&Timer::Echo(connection));
+        let Some(switch) = session.switch else {
+            self.event(Event::ConnectionRefused { connection: connection.0, reason });
+            return;
+        };
+        if let Some(state) = self.switches.get_mut(&switch)
+            && state.connection == Some(connection)
+        {
+            state.attach(None);
+            self.event(Event::SwitchGone { switch, reason });
+        }
+    }
+
+    pub(crate) fn handshake_due(&mut self, connection: ConnectionId) {
+        if self.sessions.get(&connection).is_some_and(|session| session.switch.is_none()) {
+            self.close(connection, "it did not finish the handshake in time".to_owned());
+        }
+    }
+
+    pub(crate) fn echo_due(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(&connection) else { return };
+        let silent = self.now.since(session.heard);
+        let interval = self.config.echo_interval;
+        if silent >= interval * 3 {
+            self.close(connection, format!("it was silent for {:.1} s", silent.as_secs_f64()));
+            return;
+        }
+        if silent >= interval {
+            self.say(connection, 0, Body::EchoRequest(Vec::new()));
+        }
+        self.agenda.set(Timer::Echo(connection), self.now + interval);
+    }
+
+    /// Takes what cannot be read: the switch is told, and kept unless it goes on like that.
+    pub(crate) fn undecodable(
+        &mut self,
+        connection: ConnectionId,
+        frame: &[u8],
+        error: &rust_openflow::Error,
+    ) {
+        let Some(session) = self.sessions.get_mut(&connection) else { return };
+        session.heard = self.now;
+        session.undecodable += 1;
+        let (greeted, count, switch) = (session.greeted, session.undecodable, session.switch);
+        let xid = frame.get(4..8).and_then(|xid| xid.try_into().ok()).map_or(0, u32::from_be_bytes);
+        // The offending message goes along, at least 64 bytes of it (OpenFlow 1.3.5 7.4.4).
+        let data = frame[..frame.len().min(64)].to_vec();
+        let (kind, code) = match error {
+            rust_openflow::Error::Version(_) if !greeted => {
+                (ErrorType::HELLO_FAILED, HELLO_INCOMPATIBLE)
+            }
+            rust_openflow::Error::Version(_) => (ErrorType::BAD_REQUEST, BAD_VERSION),
+            _ => (ErrorType::BAD_REQUEST, BAD_LEN),
+        };
+        self.say(connection, xid, Body::Error(ErrorMessage { kind, code, data }));
+        let reason = format!("it sent a message that cannot be read: {error}");
+        if !greeted || count > UNDECODABLE {
+            self.close(connection, reason);
+        } else if let Some(switch) = switch {
+            self.event(Event::Undecodable { switch, reason });
+        }
+    }
+
+    pub(crate) fn message(&mut self, connection: ConnectionId, message: Message) {
+        let Some(session) = self.sessions.get_mut(&connection) else { return };
+        session.heard = self.now;
+        let (greeted, switch) = (session.greeted, session.switch);
+        let xid = message.xid;
+        match (message.body, switch) {
+            (Body::Hello(hello), _) => self.hello(connection, xid, message.version, &hello),
+            (Body::EchoRequest(data), _) => self.say(connection, xid, Body::EchoReply(data)),
+            (Body::EchoReply(_), _) => {}
+            (Body::FeaturesReply(features), None) if greeted => {
+                self.features(connection, &features)
+            }
+            (Body::Error(error), None) => {
+                let reason = format!("it answered with error {:?} code {}", error.kind, error.code);
+                self.close(connection, reason);
+            }
+            // Nothing else means anything before it is known which switch speaks.
+            (_, None) => {}
+            (Body::Error(error), Some(switch)) => self.error(switch, xid, &error),
+            (Body::MultipartReply(reply), Some(switch)) => self.multipart(switch, reply),
+            (Body::BarrierReply, Some(switch)) => {
+                let state = self.switches.get_mut(&switch);
+                for then in state.map(|state| state.confirmed(xid)).unwrap_or_default() {
+                    self.confirmed(switch, then);
+                }
+            }
+            (Body::PortStatus(status), Some(switch)) => self.port_status(switch, &status),
+            (Body::FlowRemoved(removed), Some(switch)) => self.flow_removed(switch, &removed),
+            (Body::PacketIn(packet), Some(switch)) => self.packet(switch, &packet),
+            (_, Some(_)) => {}
+        }
+    }
+
+    fn hello(&mut self, connection: ConnectionId, xid: u32, version: u8, hello: &Hello) {
+        if hello.negotiate(version, &[VERSION_13]).is_none() {
+            let text = "this controller speaks OpenFlow 1.3 (0x04)".to_owned();
+            let kind = ErrorType::HELLO_FAILED;
+            let error = ErrorMessage { kind, code: HELLO_INCOMPATIBLE, data: text.into_bytes() };
+            self.say(connection, xid, Body::Error(error));
+            let reason = format!(
+                "it speaks OpenFlow 0x{version:02x} and not 1.3 (0x04); on Open vSwitch: \
+                 ovs-vsctl set bridge NAME protocols=OpenFlow13"
+            );
+            self.close(connection, reason);
+            return;
+        }
+        if let Some(session) = self.sessions.get_mut(&connection)
+            && !std::mem::replace(&mut session.greeted, true)
+        {
+            self.say(connection, 0, Body::FeaturesRequest);
+        }
+    }
+
+    fn features(&mut self, connection: ConnectionId, features: &Features) {
+        let id = DatapathId(features.datapath_id);
+        if !self.switches.contains_key(&id) {
+            if self.switches.len() >= self.config.limits.switches {
+                self.limit_reached(Limit::Switches);
+                self.close(connection, "there are as many switches as may be".to_owned());
+                return;
+            }
+            let mut switch = Switch::new(id, &self.config.limits);
+            let ports = self.config.rtmp_ports();
+            let fixed = pipeline::fixed(self.config.virtual_range, &ports);
+            for placed in fixed.into_iter().chain(pipeline::rtmp_ends(&ports)) {
+                switch.ledger.set(placed);
+            }
+            self.switches.insert(id, switch);
+            self.topology.add_switch(id);
+        }
+        let before = self.switches.get(&id).and_then(|switch| switch.connection);
+        if let Some(before) = before {
+            // A switch that reconnects is often quicker than the end of its old connection.
+            self.close(before, format!("datapath {id} connected again"));
+        }
+        if let Some(session) = self.sessions.get_mut(&connection) {
+            session.switch = Some(id);
+        }
+        self.agenda.cancel(&Timer::Handshake(connection));
+        let Some(switch) = self.switches.get_mut(&id) else { return };
+        switch.attach(Some(connection));
+        let config = SwitchConfig { flags: 0, miss_send_len: 0xffff };
+        let mut flows = FlowStatsRequest::all();
+        flows.cookie = Cookie::OURS;
+        flows.cookie_mask = Cookie::MASK;
+        switch.send(Concern::Common, Body::SetConfig(config));
+        for request in [Request::Desc, Request::PortDesc, Request::GroupDesc, Request::Flow(flows)]
+        {
+            switch.send(Concern::Common, Body::MultipartRequest(MultipartRequest::new(request)));
+        }
+        self.flush(id);
+    }
+
+    fn multipart(&mut self, id: DatapathId, reply: MultipartReply) {
+        let limit = self.config.limits.ports;
+        let Some(switch) = self.switches.get_mut(&id) else { return };
+        let Stage::Reading(reading) = &mut switch.stage else { return };
+        match reply.body {
+            Reply::Desc(desc) => {
+                // OVS puts the name of the bridge there.
+                if !desc.datapath.is_empty() && desc.datapath != "None" {
+                    switch.name = desc.datapath;
+                }
+                reading.described = true;
+            }
+            Reply::PortDesc(ports) => {
+                let known = reading.ports.get_or_insert_default();
+                known.extend(
+                    ports.iter().filter_map(port_info).take(limit - known.len().min(limit)),
+                );
+            }
+            Reply::Flow(flows) => {
+                for flow in flows {
+                    let pattern = translate::pattern(&flow.matching);
+                    let entry =
+                        translate::entry(flow.cookie, flow.idle_timeout, &flow.instructions);
+                    match pattern.zip(entry) {
+                        Some((pattern, entry)) => {
+                            let (table, priority) = (flow.table_id, flow.priority);
+                            reading.entries.insert(EntryKey { table, priority, pattern }, entry);
+                        }
+                        None => {
+                            let remove = FlowMod::delete_strict()
+                                .table(flow.table_id)
+                                .priority(flow.priority)
+                                .matching(flow.matching);
+                            reading.garbage.push(Body::FlowMod(remove));
+                        }
+                    }
+                }
+                reading.entries_read = !reply.more;
+            }
+            Reply::GroupDesc(groups) => {
+                for group in groups.iter().filter(|group| pipeline::is_our_group(group.group_id)) {
+                    // A group that the fabric would not have made reads as one that must change.
+                    let known = translate::group_of(group.kind, &group.buckets).unwrap_or_default();
+                    reading.groups.insert(group.group_id, known);
+                }
+                reading.groups_read = !reply.more;
+            }
+            _ => {}
+        }
+        if reading.is_complete() {
+            let reading = std::mem::take(reading.as_mut());
+            self.reconcile(id, reading);
+        }
+    }
+
+    /// Brings a switch that told what it holds to what it should hold, and goes live.
+    fn reconcile(&mut self, id: DatapathId, reading: Reading) {
+        let ports = reading.ports.unwrap_or_default();
+        self.replace_ports(id, ports);
+        let range = self.config.virtual_range;
+        let Some(switch) = self.switches.get_mut(&id) else { return };
+        let (changes, outcome) = switch.ledger.reconcile(&reading.entries, &reading.groups);
+        for host in switch
+            .ledger
+            .orphans()
+            .iter()
+            .filter_map(|key| pipeline::admitted((key, reading.entries.get(key)?)))
+        {
+            let at = Attachment { switch: id, port: host.port };
+            let place = Place { mac: host.mac, address: host.address, at };
+            self.aliases.remember(place, host.alias, &mut self.pool);
+        }
+        for group in switch.ledger.orphan_groups() {
+            self.pool.reserve(pipeline::group_address(*group, range));
+        }
+        let name = switch.name.clone();
+        let ports = switch.ports.len();
+        let removed = outcome.removed + reading.garbage.len();
+        switch.reconciled = (outcome.kept, outcome.added, removed);
+        switch.go_live(changes, reading.garbage);
+        self.event(Event::SwitchConnected { switch: id, name, ports });
+        if outcome.orphans > 0 {
+            self.event(Event::OrphanKept { switch: id, entries: outcome.orphans });
+            self.agenda.ensure(Timer::Orphans(id), self.now + self.config.lease);
+        }
+        self.flush(id);
+    }
+
+    pub(crate) fn drop_orphans(&mut self, id: DatapathId) {
+        let range = self.config.virtual_range;
+        let Some(switch) = self.switches.get_mut(&id) else { return };
+        for group in switch.ledger.orphan_groups() {
+            self.pool.release(pipeline::group_address(*group, range));
+        }
+        let changes = switch.ledger.drop_orphans();
+        let entries = changes.len();
+        for change in changes {
+            switch.make(&Concern::Common, Some(change));
+        }
+        self.aliases.forget_before(|at| at.switch == id, &mut self.pool);
+        if entries > 0 {
+            self.event(Event::OrphanRemoved { switch: id, entries });
+        }
+        self.flush(id);
+    }
+
+    pub(crate) fn switch_ready(&mut self, id: DatapathId) {
+        let Some(switch) = self.switches.get(&id) else { return };
+        let (kept, added, removed) = switch.reconciled;
+        let ports: Vec<_> = switch.ports.keys().copied().collect();
+        self.event(Event::SwitchReady { switch: id, kept, added, removed });
+        for port in ports {
+            self.probe(Attachment { switch: id, port });
+        }
+        self.agenda.ensure(Timer::Probe, self.now + self.config.probe_interval);
+    }
+
+    /// Takes the list of a switch that connected: what went down meanwhile is down, and so on.
+    fn replace_ports(&mut self, id: DatapathId, ports: Vec<(u32, String, bool)>) {
+        let now_up: BTreeMap<_, _> =
+            ports.into_iter().filter(|(_, _, up)| *up).map(|(n, name, _)| (n, name)).collect();
+        let Some(switch) = self.switches.get(&id) else { return };
+        let gone: Vec<_> =
+            switch.ports.keys().filter(|port| !now_up.contains_key(port)).copied().collect();
+        for port in gone {
+            self.port_down(Attachment { switch: id, port });
+        }
+        for (port, name) in now_up {
+            self.port_up(Attachment { switch: id, port }, name);
+        }
+    }
+
+    fn port_status(&mut self, id: DatapathId, status: &PortStatus) {
+        let Some((port, name, up)) = port_info(&status.port) else { return };
+        let at = Attachment { switch: id, port };
+        if up && status.reason != PortReason::Delete {
+            self.port_up(at, name);
+        } else {
+            self.port_down(at);
+        }
+    }
+
+    fn port_up(&mut self, at: Attachment, name: String) {
+        let delay = self.config.link_delays.get(&name).copied();
+        let limit = self.config.limits.ports;
+        let Some(switch) = self.switches.get_mut(&at.switch) else { return };
+        if let Some(port) = switch.ports.get_mut(&at.port) {
+            port.name = name;
+            return;
+        }
+        if switch.ports.len() >= limit {
+            self.limit_reached(Limit::Ports);
+            return;
+        }
+        switch.ports.insert(at.port, PortInfo { name: name.clone(), settled: false });
+        self.topology.configure_delay(at, delay);
+        self.agenda.set(Timer::Settle(at), self.now + self.config.settle);
+        self.event(Event::Port { switch: at.switch, port: at.port, name, up: true });
+        self.probe(at);
+    }
+
+    fn port_down(&mut self, at: Attachment) {
+        let Some(switch) = self.switches.get_mut(&at.switch) else { return };
+        let Some(port) = switch.ports.remove(&at.port) else { return };
+        self.agenda.cancel(&Timer::Settle(at));
+        self.event(Event::Port { switch: at.switch, port: at.port, name: port.name, up: false });
+        self.port_lost(at);
+    }
+
+    fn flow_removed(&mut self, id: DatapathId, removed: &FlowRemoved) {
+        let Some(pattern) = translate::pattern(&removed.matching) else { return };
+        let key = EntryKey { table: removed.table_id, priority: removed.priority, pattern };
+        if Cookie(removed.cookie).purpose() != Some(Purpose::Bypass) {
+            return;
+        }
+        if let Some(switch) = self.switches.get_mut(&id) {
+            switch.ledger.gone(&key);
+        }
+        if let Some((from, to)) = pipeline::bypassed(&key) {
+            self.bypass_idle(id, from, to);
+        }
+    }
+
+    fn error(&mut self, id: DatapathId, xid: u32, error: &ErrorMessage) {
+        let Some(switch) = self.switches.get_mut(&id) else { return };
+        let Some(concern) = switch.concern_of(xid).cloned() else { return };
+        if concern == Concern::TcpFlags && std::mem::replace(&mut switch.tcp_flags, false) {
+            // None of them can be there, so there is none to remove.
+            switch.ledger.remove_all(pipeline::needs_tcp_flags);
+        }
+        let (kind, code) = (error.kind.0, error.code);
+        let concerning = concern.name();
+        self.event(Event::SwitchError { switch: id, kind, code, concerning });
+        if let Concern::Peering(stream, peering) = concern {
+            self.peering_refused(&stream, peering, Withdrawal::Unsupported);
+        }
+    }
+
+    fn packet(&mut self, id: DatapathId, packet: &PacketIn) {
+        let live = self.switches.get(&id).is_some_and(Switch::is_live);
+        if let Some(port) = packet.matching.ingress().filter(|_| live) {
+            self.packet_in(Attachment { switch: id, port }, packet.table_id, &packet.data);
+        }
+    }
+
+    fn say(&mut self, connection: ConnectionId, xid: u32, body: Body) {
+        self.output(Output::Send(connection, Message::new(xid, body)));
+    }
+
+    fn close(&mut self, connection: ConnectionId, reason: String) {
+        self.output(Output::Close(connection));
+        self.gone(connection, reason);
+    }
+}
+
+/// `OFPHFC_INCOMPATIBLE`
+const HELLO_INCOMPATIBLE: u16 = 0;
+/// `OFPBRC_BAD_VERSION`
+const BAD_VERSION: u16 = 0;
+/// `OFPBRC_BAD_LEN`
+const BAD_LEN: u16 = 6;
+
+/// Number and name of an ordinary port, and whether it carries traffic.
+fn port_info(port: &Port) -> Option<(u32, String, bool)> {
+    (port.number < PORT_MAX).then(|| (port.number, port.name.clone(), port.is_up()))
+}

@@ -1,0 +1,282 @@
+//! One switch: its connection, its ports, and what it should hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use nearcast_machine::Time;
+use rust_openflow::v13::{Body, GroupCommand, Message};
+
+use crate::entry::{Entry, EntryKey, Group};
+use crate::fabric::ConnectionId;
+use crate::ledger::{Change, Ledger};
+use crate::rate::TokenBucket;
+use crate::stream::StreamKey;
+use crate::{DatapathId, Limits, Mac, pipeline, translate};
+
+/// What a message to a switch is about, so that an error that comes back finds its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// Pipeline, forwarding, connections let through.
+    Common,
+    /// An entry that matches on TCP flags.
+    TcpFlags,
+    /// A frame sent out.
+    Frame,
+    /// Entries or the group of a peering.
+    Peering(StreamKey, u64),
+}
+
+impl Concern {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Concern::Common => "pipeline",
+            Concern::TcpFlags => "tcp flags",
+            Concern::Frame => "packet-out",
+            Concern::Peering(..) => "peering",
+        }
+    }
+}
+
+/// What to do once the switch has confirmed all that came before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The pipeline stands.
+    Ready,
+    /// A host can be offered its part.
+    Offer(StreamKey, u64, Mac),
+}
+
+/// A port of a switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PortInfo {
+    pub(crate) name: String,
+    /// It has been watched for long enough that, if it leads to a switch, that is known.
+    pub(crate) settled: bool,
+}
+
+/// Classes of packet-ins, each with a rate of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    Lldp,
+    Arp,
+    Rtmp,
+    Answer,
+    Unknown,
+}
+
+impl Class {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Class::Lldp => "lldp",
+            Class::Arp => "arp",
+            Class::Rtmp => "rtmp",
+            Class::Answer => "answer",
+            Class::Unknown => "unknown",
+        }
+    }
+
+    /// What a packet-in above the rate is counted as.
+    pub(crate) fn dropped(self) -> &'static str {
+        match self {
+            Class::Lldp => "lldp dropped",
+            Class::Arp => "arp dropped",
+            Class::Rtmp => "rtmp dropped",
+            Class::Answer => "answer dropped",
+            Class::Unknown => "unknown dropped",
+        }
+    }
+}
+
+/// What a switch said it holds, while it is being read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    pub(crate) entries: BTreeMap<EntryKey, Entry>,
+    pub(crate) groups: BTreeMap<u32, Group>,
+    /// Messages that remove entries of ours which the fabric would not have made.
+    pub(crate) garbage: Vec<Body>,
+    pub(crate) described: bool,
+    pub(crate) ports: Option<Vec<(u32, String, bool)>>,
+    pub(crate) entries_read: bool,
+    pub(crate) groups_read: bool,
+}
+
+impl Reading {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.described && self.ports.is_some() && self.entries_read && self.groups_read
+    }
+}
+
+/// How far the switch is.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    /// Not connected; it forwards by what it holds.
+    Away,
+    /// Telling what it holds.
+    Reading(Box<Reading>),
+    /// Changes go out as they are made.
+    Live,
+}
+
+/// How many messages are remembered for the errors they may bring.
+const REMEMBERED: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Switch {
+    pub(crate) id: DatapathId,
+    pub(crate) name: String,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) stage: Stage,
+    pub(crate) ledger: Ledger,
+    /// Ports that are up.
+    pub(crate) ports: BTreeMap<u32, PortInfo>,
+    /// Whether it matches on TCP flags, as far as is known.
+    pub(crate) tcp_flags: bool,
+    outbox: Vec<Message>,
+    next_xid: u32,
+    barriers: BTreeMap<u32, Vec<Then>>,
+    /// To be confirmed by the next barrier.
+    waiting: Vec<Then>,
+    sent: VecDeque<(u32, Concern)>,
+    rates: BTreeMap<Class, TokenBucket>,
+    /// Entries kept, added and removed by the last reconciliation.
+    pub(crate) reconciled: (usize, usize, usize),
+    /// Classes whose limit was reported lately.
+    pub(crate) reported: BTreeMap<Class, Time>,
+}
+
+impl Switch {
+    pub(crate) fn new(id: DatapathId, limits: &Limits) -> Switch {
+        let rates = [
+            (Class::Lldp, limits.control_rate),
+            (Class::Arp, limits.control_rate),
+            (Class::Rtmp, limits.rtmp_rate),
+            (Class::Answer, limits.answer_rate),
+            (Class::Unknown, limits.unknown_rate),
+        ];
+        // A burst of half a second's worth passes at once.
+        let buckets = rates.map(|(class, rate)| (class, TokenBucket::new(rate, rate / 2)));
+        Switch {
+            id,
+            name: id.to_string(),
+            connection: None,
+            stage: Stage::Away,
+            ledger: Ledger::default(),
+            ports: BTreeMap::new(),
+            tcp_flags: true,
+            outbox: Vec::new(),
+            next_xid: 1,
+            barriers: BTreeMap::new(),
+            waiting: Vec::new(),
+            sent: VecDeque::new(),
+            rates: BTreeMap::from(buckets),
+            reconciled: (0, 0, 0),
+            reported: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live)
+    }
+
+    /// Messages to send, in order.
+    pub(crate) fn take_outbox(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Sends a message whatever the stage.
+    pub(crate) fn send(&mut self, concern: Concern, body: Body) -> u32 {
+        let xid = self.next_xid;
+        // 0 is left to messages that are nobody's answer.
+        self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((xid, concern));
+        self.outbox.push(Message::new(xid, body));
+        xid
+    }
+
+    /// What the message `xid` was about.
+    pub(crate) fn concern_of(&self, xid: u32) -> Option<&Concern> {
+        self.sent.iter().rev().find(|(sent, _)| *sent == xid).map(|(_, concern)| concern)
+    }
+
+    /// Makes a change that the ledger asked for, if the switch is live; else the reconciliation to
+    /// come makes it.
+    pub(crate) fn make(&mut self, concern: &Concern, change: Option<Change>) {
+        let Some(change) = change.filter(|_| self.is_live()) else { return };
+        let mut concern = concern.clone();
+        let body = match change {
+            Change::SetEntry(key, entry) => {
+                if pipeline::needs_tcp_flags(&key) {
+                    concern = Concern::TcpFlags;
+                }
+                Body::FlowMod(translate::set(&key, &entry))
+            }
+            Change::RemoveEntry(key) => Body::FlowMod(translate::remove(&key)),
+            Change::AddGroup(id, group) => {
+                Body::GroupMod(translate::group(GroupCommand::Add, id, &group))
+            }
+            Change::ModifyGroup(id, group) => {
+                Body::GroupMod(translate::group(GroupCommand::Modify, id, &group))
+            }
+            Change::RemoveGroup(id) => {
+                Body::GroupMod(translate::group(GroupCommand::Delete, id, &Group::default()))
+            }
+            Change::Barrier => Body::BarrierRequest,
+        };
+        self.send(concern, body);
+    }
+
+    /// Has `then` done when the switch confirms everything sent so far; while it is not live, when
+    /// it confirms its reconciliation.
+    pub(crate) fn after_barrier(&mut self, then: Then) {
+        if self.is_live() {
+            let xid = self.send(Concern::Common, Body::BarrierRequest);
+            self.barriers.insert(xid, vec![then]);
+        } else {
+            self.waiting.push(then);
+        }
+    }
+
+    /// Goes live; everything that waited is confirmed by one barrier.
+    pub(crate) fn go_live(&mut self, changes: Vec<Change>, garbage: Vec<Body>) {
+        self.stage = Stage::Live;
+        for change in changes {
+            self.make(&Concern::Common, Some(change));
+        }
+        for body in garbage {
+            self.send(Concern::Common, body);
+        }
+        let xid = self.send(Concern::Common, Body::BarrierRequest);
+        let mut thens = vec![Then::Ready];
+        thens.append(&mut self.waiting);
+        self.barriers.insert(xid, thens);
+    }
+
+    /// What a barrier reply confirms.
+    pub(crate) fn confirmed(&mut self, xid: u32) -> Vec<Then> {
+        self.barriers.remove(&xid).unwrap_or_default()
+    }
+
+    /// Takes a new connection's place, or none's. What was not confirmed will be confirmed anew.
+    pub(crate) fn attach(&mut self, connection: Option<ConnectionId>) {
+        self.connection = connection;
+        self.stage = match connection {
+            Some(_) => Stage::Reading(Box::default()),
+            None => Stage::Away,
+        };
+        self.outbox.clear();
+        self.sent.clear();
+        let unconfirmed = std::mem::take(&mut self.barriers).into_values().flatten();
+        self.waiting.extend(unconfirmed.filter(|then| *then != Then::Ready));
+    }
+
+    /// Whether a packet-in of this class may be looked at now.
+    pub(crate) fn admits(&mut self, class: Class, now: Time) -> bool {
+        self.rates.get_mut(&class).is_none_or(|rate| rate.take(now))
+    }
+
+    pub(crate) fn settled_ports(&self) -> BTreeSet<u32> {
+        self.ports.iter().filter(|(_, port)| port.settled).map(|(number, _)| *number).collect()
+    }
+}

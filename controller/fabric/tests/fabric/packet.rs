@@ -1,0 +1,88 @@
+//! Headers of a frame as a switch sees and rewrites them. Checksums are left as they are: nothing
+//! here verifies them.
+
+use std::net::Ipv4Addr;
+
+use rust_openflow::Mac;
+use rust_openflow::v13::{Masked, Match, Oxm};
+
+pub(crate) fn mac_at(frame: &[u8], at: usize) -> Mac {
+    Mac(frame[at..at + 6].try_into().expect("six bytes"))
+}
+
+fn half(frame: &[u8], at: usize) -> Option<u16> {
+    frame.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]))
+}
+
+pub(crate) fn eth_type(frame: &[u8]) -> u16 {
+    half(frame, 12).expect("an Ethernet header")
+}
+
+fn ip(frame: &[u8], at: usize) -> Option<Ipv4Addr> {
+    let four: [u8; 4] = frame.get(at..at + 4)?.try_into().ok()?;
+    (eth_type(frame) == 0x0800).then(|| Ipv4Addr::from(four))
+}
+
+pub(crate) fn ip_source(frame: &[u8]) -> Option<Ipv4Addr> {
+    ip(frame, 26)
+}
+
+pub(crate) fn ip_destination(frame: &[u8]) -> Option<Ipv4Addr> {
+    ip(frame, 30)
+}
+
+/// Where the header above IPv4 begins, if it is of `protocol`.
+fn transport(frame: &[u8], protocol: u8) -> Option<usize> {
+    ip_source(frame)?;
+    (frame[23] == protocol).then(|| 14 + usize::from(frame[14] & 0x0f) * 4)
+}
+
+fn agrees<T: PartialEq + Copy>(
+    value: Option<T>,
+    wanted: &Masked<T>,
+    and: impl Fn(T, T) -> T,
+) -> bool {
+    value.is_some_and(|value| match wanted.mask {
+        Some(mask) => and(value, mask) == and(wanted.value, mask),
+        None => value == wanted.value,
+    })
+}
+
+fn and_mac(a: Mac, b: Mac) -> Mac {
+    Mac(std::array::from_fn(|i| a.0[i] & b.0[i]))
+}
+
+fn and_ip(a: Ipv4Addr, b: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(a) & u32::from(b))
+}
+
+/// Whether a frame that came in by `in_port` is what a match asks for.
+pub(crate) fn matches(matching: &Match, in_port: u32, frame: &[u8]) -> bool {
+    let port = |protocol, at: usize| transport(frame, protocol).and_then(|l4| half(frame, l4 + at));
+    matching.fields.iter().all(|field| match field {
+        Oxm::InPort(port) => *port == in_port,
+        Oxm::EthDst(mac) => agrees(Some(mac_at(frame, 0)), mac, and_mac),
+        Oxm::EthSrc(mac) => agrees(Some(mac_at(frame, 6)), mac, and_mac),
+        Oxm::EthType(wanted) => eth_type(frame) == *wanted,
+        Oxm::IpProto(protocol) => transport(frame, *protocol).is_some(),
+        Oxm::Ipv4Src(ip) => agrees(ip_source(frame), ip, and_ip),
+        Oxm::Ipv4Dst(ip) => agrees(ip_destination(frame), ip, and_ip),
+        Oxm::TcpSrc(wanted) => port(6, 0) == Some(*wanted),
+        Oxm::TcpDst(wanted) => port(6, 2) == Some(*wanted),
+        Oxm::UdpSrc(wanted) => port(17, 0) == Some(*wanted),
+        Oxm::UdpDst(wanted) => port(17, 2) == Some(*wanted),
+        Oxm::TcpFlags(flags) => agrees(port(6, 12).map(|f| f & 0x0fff), flags, |a, b| a & b),
+        other => panic!("the switch in memory does not match on {other:?}"),
+    })
+}
+
+/// Rewrites one field.
+pub(crate) fn set_field(frame: &mut [u8], field: &Oxm) {
+    match field {
+        Oxm::EthDst(mac) => frame[0..6].copy_from_slice(&mac.value.0),
+        Oxm::EthSrc(mac) => frame[6..12].copy_from_slice(&mac.value.0),
+        Oxm::Ipv4Src(ip) => frame[26..30].copy_from_slice(&ip.value.octets()),
+        Oxm::Ipv4Dst(ip) => frame[30..34].copy_from_slice(&ip.value.octets()),
+        other => panic!("the switch in memory does not rewrite {other:?}"),
+    }
+}

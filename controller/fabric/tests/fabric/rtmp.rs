@@ -1,0 +1,194 @@
+//! RTMP sessions between hosts of a world: real clients and servers of the media crate, their bytes
+//! in TCP segments that cross the switches.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use nearcast_media::Role;
+use nearcast_media::rtmp::{Client, ClientConfig, Server, ServerEvent, Settings};
+use rust_openflow::Mac;
+
+use crate::world::World;
+
+/// One end of a TCP connection that never loses anything.
+struct End {
+    host: &'static str,
+    address: SocketAddrV4,
+    sequence: u32,
+}
+
+pub(crate) struct Session {
+    client: End,
+    server: End,
+    rtmp: (Client, Server),
+    /// Bytes in one segment.
+    pub(crate) mss: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Flags {
+    syn: bool,
+    ack: bool,
+    fin: bool,
+    rst: bool,
+}
+
+const DATA: Flags = Flags { syn: false, ack: true, fin: false, rst: false };
+
+impl Session {
+    /// Opens a TCP connection and prepares an RTMP session; nothing of RTMP is said yet.
+    pub(crate) fn open(
+        world: &mut World,
+        host: &'static str,
+        port: u16,
+        server: &'static str,
+        role: Role,
+        stream: &str,
+    ) -> Session {
+        let ip = world.hosts[host].ip;
+        let server_ip = world.hosts[server].ip;
+        world.resolve(host, server_ip).expect("the server answers ARP");
+        world.resolve(server, ip).expect("the client answers ARP");
+        let url = format!("rtmp://{server_ip}/{stream}").parse().expect("a URL");
+        let settings = Settings::default();
+        let config = ClientConfig { url, role, pipeline: false, settings };
+        let mut session = Session {
+            client: End { host, address: SocketAddrV4::new(ip, port), sequence: u32::MAX - 900 },
+            server: End { host: server, address: SocketAddrV4::new(server_ip, 1935), sequence: 77 },
+            rtmp: (Client::new(config), Server::new(settings)),
+            mss: 1448,
+        };
+        session.segment(world, true, Flags { syn: true, ..Flags::default() }, &[]);
+        session.segment(world, false, Flags { syn: true, ack: true, ..Flags::default() }, &[]);
+        session.client.sequence = session.client.sequence.wrapping_add(1);
+        session.server.sequence += 1;
+        session
+    }
+
+    /// Sends one segment and checks that it arrives.
+    fn segment(&mut self, world: &mut World, by_client: bool, flags: Flags, payload: &[u8]) {
+        let (from, to) =
+            if by_client { (&self.client, &self.server) } else { (&self.server, &self.client) };
+        let mac = world.resolve(from.host, *to.address.ip()).expect("known");
+        let frame = tcp((world.hosts[from.host].mac, from), (mac, to), flags, payload);
+        world.hosts.get_mut(to.host).expect("a host").inbox.clear();
+        world.send(from.host, frame);
+        let inbox = std::mem::take(&mut world.hosts.get_mut(to.host).expect("a host").inbox);
+        let arrived = inbox.iter().filter(|frame| tcp_payload(frame) == Some(payload)).count();
+        assert_eq!(arrived, 1, "a segment from {} to {} arrives once", from.host, to.host);
+    }
+
+    fn bytes(&mut self, world: &mut World, by_client: bool, bytes: &[u8]) {
+        for part in bytes.chunks(self.mss) {
+            self.segment(world, by_client, DATA, part);
+            let end = if by_client { &mut self.client } else { &mut self.server };
+            end.sequence = end.sequence.wrapping_add(part.len() as u32);
+        }
+    }
+
+    /// Lets both ends talk until they wait; the server accepts or refuses whatever it is asked.
+    pub(crate) fn talk(&mut self, world: &mut World, accept: bool) {
+        loop {
+            let mut quiet = true;
+            while let Some(bytes) = self.rtmp.0.output() {
+                quiet = false;
+                self.bytes(world, true, &bytes);
+                self.rtmp.1.receive(&bytes).expect("sound RTMP");
+            }
+            while let Some(event) = self.rtmp.1.poll() {
+                if let ServerEvent::PublishRequested { .. } | ServerEvent::PlayRequested { .. } =
+                    event
+                {
+                    quiet = false;
+                    match accept {
+                        true => self.rtmp.1.accept().expect("it asked"),
+                        false => self.rtmp.1.refuse("no").expect("it asked"),
+                    }
+                }
+            }
+            while let Some(bytes) = self.rtmp.1.output() {
+                quiet = false;
+                self.bytes(world, false, &bytes);
+                self.rtmp.0.receive(&bytes).expect("sound RTMP");
+            }
+            while self.rtmp.0.poll().is_some() {}
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// The client ends its stream by RTMP and keeps the connection.
+    pub(crate) fn finish(&mut self, world: &mut World) {
+        self.rtmp.0.finish();
+        self.talk(world, true);
+    }
+
+    /// The client closes the connection.
+    pub(crate) fn close(&mut self, world: &mut World) {
+        self.segment(world, true, Flags { fin: true, ack: true, ..Flags::default() }, &[]);
+    }
+
+    /// The server resets the connection.
+    pub(crate) fn reset(&mut self, world: &mut World) {
+        self.segment(world, false, Flags { rst: true, ..Flags::default() }, &[]);
+    }
+
+    /// One more segment of media from the end that sends it, and the other's acknowledgement.
+    pub(crate) fn media(&mut self, world: &mut World, by_client: bool) {
+        self.bytes(world, by_client, &[0xee; 100]);
+        self.segment(world, !by_client, DATA, &[]);
+    }
+}
+
+/// A publisher that the server accepts, or not.
+pub(crate) fn publish(
+    world: &mut World,
+    host: &'static str,
+    port: u16,
+    stream: &str,
+    accept: bool,
+) -> Session {
+    let mut session = Session::open(world, host, port, "cdn", Role::Broadcaster, stream);
+    session.talk(world, accept);
+    session
+}
+
+/// A player that the server accepts.
+pub(crate) fn play(world: &mut World, host: &'static str, port: u16, stream: &str) -> Session {
+    let mut session = Session::open(world, host, port, "cdn", Role::Viewer, stream);
+    session.talk(world, true);
+    session
+}
+
+fn tcp(from: (Mac, &End), to: (Mac, &End), flags: Flags, payload: &[u8]) -> Vec<u8> {
+    let octets = |end: &End| Ipv4Addr::octets(end.address.ip());
+    let mut builder = PacketBuilder::ethernet2(from.0.0, to.0.0)
+        .ipv4(octets(from.1), octets(to.1), 64)
+        .tcp(from.1.address.port(), to.1.address.port(), from.1.sequence, 65_535);
+    if flags.syn {
+        builder = builder.syn();
+    }
+    if flags.ack {
+        builder = builder.ack(to.1.sequence);
+    }
+    if flags.fin {
+        builder = builder.fin();
+    }
+    if flags.rst {
+        builder = builder.rst();
+    }
+    if !payload.is_empty() {
+        builder = builder.psh();
+    }
+    let mut frame = Vec::new();
+    builder.write(&mut frame, payload).expect("it fits");
+    frame
+}
+
+fn tcp_payload(frame: &[u8]) -> Option<&[u8]> {
+    match SlicedPacket::from_ethernet(frame).ok()?.transport? {
+        TransportSlice::Tcp(tcp) => Some(tcp.payload()),
+        _ => None,
+    }
+}

@@ -1,0 +1,334 @@
+//! A switch in memory with the flow-table semantics of OpenFlow 1.3: tables, priorities, masks,
+//! set-field, groups of type ALL, packet-in and packet-out, idle timeouts, flow-removed, barriers.
+
+use std::collections::BTreeMap;
+
+use nearcast_machine::{Span, Time};
+use rust_openflow::v13::{
+    Action, Body, Bucket, Desc, ErrorMessage, ErrorType, Features, FlowCommand, FlowMod,
+    FlowRemoved, FlowRemovedReason, FlowStats, GroupCommand, GroupDesc, GroupMod, GroupType,
+    Instruction, Match, Message, MultipartReply, NO_BUFFER, Oxm, PacketIn, PacketInReason, Port,
+    PortReason, PortStatus, Reply, Request, TABLE_ALL, flow_flags, port_number,
+};
+use rust_openflow::{Hello, VERSION_13};
+
+use crate::packet;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    pub(crate) table: u8,
+    pub(crate) priority: u16,
+    pub(crate) cookie: u64,
+    pub(crate) matching: Match,
+    pub(crate) instructions: Vec<Instruction>,
+    idle: u16,
+    flags: u16,
+    used: Time,
+    pub(crate) packets: u64,
+}
+
+impl Flow {
+    fn is(&self, flow: &FlowMod) -> bool {
+        let mut ours = self.matching.fields.clone();
+        let mut theirs = flow.matching.fields.clone();
+        ours.sort_by_key(|field| format!("{field:?}"));
+        theirs.sort_by_key(|field| format!("{field:?}"));
+        self.table == flow.table_id && self.priority == flow.priority && ours == theirs
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Switch {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    /// Number to name of the ports that are up.
+    pub(crate) ports: BTreeMap<u32, String>,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) groups: BTreeMap<u32, Vec<Bucket>>,
+    /// Refuse matches on TCP flags, as a switch without the extension does.
+    pub(crate) no_tcp_flags: bool,
+    /// Refuse groups.
+    pub(crate) no_groups: bool,
+    /// Answer nothing.
+    pub(crate) mute: bool,
+    /// Flow-mods and group-mods taken since it was made.
+    pub(crate) mods: usize,
+}
+
+/// What a switch does in return: messages to the controller, frames out of ports.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) frames: Vec<(u32, Vec<u8>)>,
+}
+
+const OFPBMC_BAD_FIELD: u16 = 6;
+const OFPGMFC_GROUP_EXISTS: u16 = 0;
+const OFPGMFC_UNKNOWN_GROUP: u16 = 8;
+
+impl Switch {
+    pub(crate) fn new(id: u64, name: &str) -> Switch {
+        Switch { id, name: name.to_owned(), ..Switch::default() }
+    }
+
+    pub(crate) fn port(&self, number: u32) -> Port {
+        let name = self.ports.get(&number).cloned();
+        let down = name.is_none();
+        let name = name.unwrap_or_else(|| format!("{}-eth{number}", self.name));
+        Port::named(number, &name, !down)
+    }
+
+    pub(crate) fn port_status(&self, number: u32) -> Message {
+        let status = PortStatus { reason: PortReason::Modify, port: self.port(number) };
+        Message::new(0, Body::PortStatus(status))
+    }
+
+    /// Takes a message of the controller.
+    pub(crate) fn message(&mut self, now: Time, message: Message) -> Effects {
+        let xid = message.xid;
+        let mut effects = Effects::default();
+        if self.mute {
+            return effects;
+        }
+        let reply = match message.body {
+            Body::Hello(_) => Body::Hello(Hello::offering(&[VERSION_13])),
+            Body::EchoRequest(data) => Body::EchoReply(data),
+            Body::FeaturesRequest => Body::FeaturesReply(Features::of(self.id)),
+            Body::BarrierRequest => Body::BarrierReply,
+            Body::MultipartRequest(request) => {
+                Body::MultipartReply(MultipartReply { more: false, body: self.reply(request.body) })
+            }
+            Body::FlowMod(flow) => match self.flow_mod(now, flow) {
+                Some(error) => error,
+                None => return effects,
+            },
+            Body::GroupMod(group) => match self.group_mod(group) {
+                Some(error) => error,
+                None => return effects,
+            },
+            Body::PacketOut(out) => {
+                let in_port = port_number::CONTROLLER;
+                self.apply(in_port, &out.actions, out.data, (0, 0), &mut effects);
+                return effects;
+            }
+            _ => return effects,
+        };
+        effects.messages.push(Message::new(xid, reply));
+        effects
+    }
+
+    fn reply(&self, request: Request) -> Reply {
+        match request {
+            Request::Desc => Reply::Desc(Desc { datapath: self.name.clone(), ..Desc::default() }),
+            Request::PortDesc => {
+                Reply::PortDesc(self.ports.keys().map(|n| self.port(*n)).collect())
+            }
+            Request::GroupDesc => {
+                let group = |(id, buckets): (&u32, &Vec<Bucket>)| GroupDesc {
+                    kind: GroupType::All,
+                    group_id: *id,
+                    buckets: buckets.clone(),
+                };
+                Reply::GroupDesc(self.groups.iter().map(group).collect())
+            }
+            Request::Flow(wanted) => {
+                let ours = |flow: &&Flow| (flow.cookie ^ wanted.cookie) & wanted.cookie_mask == 0;
+                let stats = |flow: &Flow| FlowStats {
+                    table_id: flow.table,
+                    priority: flow.priority,
+                    cookie: flow.cookie,
+                    idle_timeout: flow.idle,
+                    flags: flow.flags,
+                    matching: flow.matching.clone(),
+                    instructions: flow.instructions.clone(),
+                    ..FlowStats::default()
+                };
+                Reply::Flow(self.flows.iter().filter(ours).map(stats).collect())
+            }
+            other => panic!("the switch in memory does not know {other:?}"),
+        }
+    }
+
+    fn flow_mod(&mut self, now: Time, flow: FlowMod) -> Option<Body> {
+        self.mods += 1;
+        let flags = |field: &Oxm| matches!(field, Oxm::TcpFlags(_));
+        if self.no_tcp_flags && flow.matching.fields.iter().any(flags) {
+            return Some(error(ErrorType::BAD_MATCH, OFPBMC_BAD_FIELD));
+        }
+        match flow.command {
+            FlowCommand::Add => {
+                self.flows.retain(|known| !known.is(&flow));
+                self.flows.push(Flow {
+                    table: flow.table_id,
+                    priority: flow.priority,
+                    cookie: flow.cookie,
+                    matching: flow.matching,
+                    instructions: flow.instructions,
+                    idle: flow.idle_timeout,
+                    flags: flow.flags,
+                    used: now,
+                    packets: 0,
+                });
+            }
+            FlowCommand::DeleteStrict => {
+                let ours = |known: &Flow| (known.cookie ^ flow.cookie) & flow.cookie_mask == 0;
+                self.flows.retain(|known| !(known.is(&flow) && ours(known)));
+            }
+            FlowCommand::Delete if flow.table_id == TABLE_ALL => self.flows.clear(),
+            other => panic!("the switch in memory does not do {other:?}"),
+        }
+        None
+    }
+
+    fn group_mod(&mut self, group: GroupMod) -> Option<Body> {
+        self.mods += 1;
+        if self.no_groups && group.command != GroupCommand::Delete {
+            return Some(error(ErrorType::GROUP_MOD_FAILED, 1));
+        }
+        let known = self.groups.contains_key(&group.group_id);
+        match group.command {
+            GroupCommand::Add if known => {
+                return Some(error(ErrorType::GROUP_MOD_FAILED, OFPGMFC_GROUP_EXISTS));
+            }
+            GroupCommand::Modify if !known => {
+                return Some(error(ErrorType::GROUP_MOD_FAILED, OFPGMFC_UNKNOWN_GROUP));
+            }
+            GroupCommand::Add | GroupCommand::Modify => {
+                assert_eq!(group.kind, GroupType::All);
+                self.groups.insert(group.group_id, group.buckets);
+            }
+            GroupCommand::Delete => {
+                self.groups.remove(&group.group_id);
+                let leads_there = |flow: &Flow| {
+                    flow.instructions.iter().any(|instruction| match instruction {
+                        Instruction::ApplyActions(actions) => {
+                            actions.contains(&Action::Group(group.group_id))
+                        }
+                        _ => false,
+                    })
+                };
+                self.flows.retain(|flow| !leads_there(flow));
+            }
+            other => panic!("the switch in memory does not do {other:?}"),
+        }
+        None
+    }
+
+    /// A frame arrives at a port.
+    pub(crate) fn frame(&mut self, now: Time, in_port: u32, frame: Vec<u8>) -> Effects {
+        let mut effects = Effects::default();
+        if !self.ports.contains_key(&in_port) {
+            return effects;
+        }
+        let mut frame = frame;
+        let mut table = 0;
+        loop {
+            let best = self
+                .flows
+                .iter_mut()
+                .filter(|flow| flow.table == table)
+                .filter(|flow| packet::matches(&flow.matching, in_port, &frame))
+                .max_by_key(|flow| flow.priority);
+            // Without an entry for a table-miss a packet is dropped (5.4).
+            let Some(flow) = best else { return effects };
+            flow.used = now;
+            flow.packets += 1;
+            let (instructions, cookie) = (flow.instructions.clone(), flow.cookie);
+            let mut next = None;
+            for instruction in instructions {
+                match instruction {
+                    Instruction::ApplyActions(actions) => {
+                        let place = (table, cookie);
+                        frame = self.apply(in_port, &actions, frame, place, &mut effects);
+                    }
+                    Instruction::GotoTable(to) => {
+                        assert!(to > table, "a packet goes forward only");
+                        next = Some(to);
+                    }
+                    other => panic!("the switch in memory does not do {other:?}"),
+                }
+            }
+            match next {
+                Some(to) => table = to,
+                None => return effects,
+            }
+        }
+    }
+
+    /// Does actions in order; what became of the packet afterwards.
+    fn apply(
+        &self,
+        in_port: u32,
+        actions: &[Action],
+        mut frame: Vec<u8>,
+        (table, cookie): (u8, u64),
+        effects: &mut Effects,
+    ) -> Vec<u8> {
+        for action in actions {
+            match action {
+                Action::Output { port: port_number::CONTROLLER, .. } => {
+                    let packet = PacketIn {
+                        buffer_id: NO_BUFFER,
+                        total_len: frame.len() as u16,
+                        reason: PacketInReason::Action,
+                        table_id: table,
+                        cookie,
+                        matching: Match::new().in_port(in_port),
+                        data: frame.clone(),
+                    };
+                    effects.messages.push(Message::new(0, Body::PacketIn(packet)));
+                }
+                // A packet never goes back out of the port it came in by (7.2.5, OFPP_IN_PORT).
+                Action::Output { port, .. } if *port == in_port => {}
+                Action::Output { port, .. } => effects.frames.push((*port, frame.clone())),
+                Action::SetField(field) => packet::set_field(&mut frame, field),
+                Action::Group(id) => {
+                    for bucket in self.groups.get(id).into_iter().flatten() {
+                        let place = (table, cookie);
+                        self.apply(in_port, &bucket.actions, frame.clone(), place, effects);
+                    }
+                }
+                other => panic!("the switch in memory does not do {other:?}"),
+            }
+        }
+        frame
+    }
+
+    /// Removes what fell idle.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<Message> {
+        let idle = |flow: &Flow| {
+            flow.idle > 0 && now.since(flow.used) >= Span::from_secs(flow.idle.into())
+        };
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.flows).into_iter().partition(idle);
+        self.flows = kept;
+        let told = |flow: Flow| {
+            let wanted = flow.flags & flow_flags::SEND_FLOW_REM != 0;
+            let removed = FlowRemoved {
+                cookie: flow.cookie,
+                priority: flow.priority,
+                reason: FlowRemovedReason::IdleTimeout,
+                table_id: flow.table,
+                duration_sec: 0,
+                duration_nsec: 0,
+                idle_timeout: flow.idle,
+                hard_timeout: 0,
+                packet_count: flow.packets,
+                byte_count: 0,
+                matching: flow.matching,
+            };
+            wanted.then(|| Message::new(0, Body::FlowRemoved(removed)))
+        };
+        gone.into_iter().filter_map(told).collect()
+    }
+
+    /// Entries of one table and priority.
+    pub(crate) fn at(&self, table: u8, priority: u16) -> Vec<&Flow> {
+        let here = |flow: &&Flow| flow.table == table && flow.priority == priority;
+        self.flows.iter().filter(here).collect()
+    }
+}
+
+fn error(kind: ErrorType, code: u16) -> Body {
+    Body::Error(ErrorMessage { kind, code, data: Vec::new() })
+}

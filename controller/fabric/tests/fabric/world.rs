@@ -1,0 +1,413 @@
+//! Hosts, links and switches in memory around one fabric, with a virtual clock.
+//!
+//! Frames and control messages take no time; time passes only in [`World::run`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output};
+use nearcast_machine::{Machine, Span, Time};
+use nearcast_media::peering::{self, Answer, Offer, Withdraw};
+use rust_openflow::Mac;
+use rust_openflow::v13::Message;
+
+use crate::packet;
+use crate::switch::{Effects, Switch};
+
+/// What a host's peer does with an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// There is none.
+    Absent,
+    Accepts,
+    Declines,
+}
+
+/// A datagram that reached a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    pub(crate) source: SocketAddrV4,
+    pub(crate) destination: SocketAddrV4,
+    pub(crate) payload: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) mac: Mac,
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) at: (u64, u32),
+    pub(crate) peer: Peer,
+    neighbours: BTreeMap<Ipv4Addr, Mac>,
+    /// ARP replies, IP packets and broadcasts that reached it, but no offers.
+    pub(crate) inbox: Vec<Vec<u8>>,
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) withdrawals: Vec<Withdraw>,
+}
+
+enum Item {
+    ToFabric(u64, Message),
+    ToSwitch(u64, Message),
+    Frame(u64, u32, Vec<u8>),
+}
+
+pub(crate) struct World {
+    pub(crate) fabric: Fabric,
+    pub(crate) now: Time,
+    pub(crate) switches: BTreeMap<u64, Switch>,
+    pub(crate) connections: BTreeMap<u64, ConnectionId>,
+    pub(crate) hosts: BTreeMap<&'static str, Host>,
+    pub(crate) links: BTreeMap<(u64, u32), (u64, u32)>,
+    pub(crate) events: Vec<Event>,
+    /// Every message that went to a switch.
+    pub(crate) sent: Vec<(u64, Message)>,
+    /// Connections that the fabric closed.
+    pub(crate) closed: Vec<ConnectionId>,
+    /// Frames that entered a switch.
+    pub(crate) frames: usize,
+    next_connection: u64,
+    items: VecDeque<Item>,
+}
+
+pub(crate) const CDN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+
+/// A fabric with the CDN of these tests.
+pub(crate) fn config() -> Config {
+    Config { cdn: vec![SocketAddrV4::new(CDN, 1935)], probe_key: [7; 32], ..Config::default() }
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> World {
+        World {
+            fabric: Fabric::new(config),
+            now: Time::from_nanos(1_000_000_000),
+            switches: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            links: BTreeMap::new(),
+            events: Vec::new(),
+            sent: Vec::new(),
+            closed: Vec::new(),
+            frames: 0,
+            next_connection: 1,
+            items: VecDeque::new(),
+        }
+    }
+
+    /// One switch `s1` with the hosts `b`, `v1` to `v{viewers}` and `cdn`, connected and settled.
+    pub(crate) fn single(config: Config, viewers: usize) -> World {
+        let mut world = World::new(config);
+        world.add_switch(1, "s1");
+        world.add_host("b", Ipv4Addr::new(10, 0, 0, 1), (1, 1));
+        world.add_host("cdn", CDN, (1, 2));
+        const NAMES: [&str; 8] = ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8"];
+        for (n, name) in (0u8..).zip(NAMES).take(viewers) {
+            world.add_host(name, Ipv4Addr::new(10, 0, 0, 11 + n), (1, 3 + u32::from(n)));
+        }
+        world.connect(1);
+        world.run(Span::from_secs(1));
+        world
+    }
+
+    pub(crate) fn add_switch(&mut self, id: u64, name: &str) {
+        self.switches.insert(id, Switch::new(id, name));
+    }
+
+    pub(crate) fn add_port(&mut self, (switch, port): (u64, u32)) {
+        let switch = self.switches.get_mut(&switch).expect("a switch of this world");
+        let name = format!("{}-eth{port}", switch.name);
+        switch.ports.insert(port, name);
+    }
+
+    pub(crate) fn add_host(&mut self, name: &'static str, ip: Ipv4Addr, at: (u64, u32)) {
+        self.add_port(at);
+        let [.., last] = ip.octets();
+        let host = Host {
+            mac: Mac([2, 0, 0, 0, 0, last]),
+            ip,
+            at,
+            peer: Peer::Accepts,
+            neighbours: BTreeMap::new(),
+            inbox: Vec::new(),
+            offers: Vec::new(),
+            withdrawals: Vec::new(),
+        };
+        self.hosts.insert(name, host);
+    }
+
+    pub(crate) fn add_link(&mut self, a: (u64, u32), b: (u64, u32)) {
+        self.add_port(a);
+        self.add_port(b);
+        self.links.insert(a, b);
+        self.links.insert(b, a);
+    }
+
+    /// Connects a switch to the fabric.
+    pub(crate) fn connect(&mut self, switch: u64) {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        self.connections.insert(switch, id);
+        self.fabric.handle(self.now, Input::Connected(id));
+        self.settle();
+    }
+
+    /// Breaks a switch's connection.
+    pub(crate) fn disconnect(&mut self, switch: u64, reason: &str) {
+        let id = self.connections.remove(&switch).expect("a connected switch");
+        self.fabric.handle(self.now, Input::Gone(id, reason.to_owned()));
+        self.settle();
+    }
+
+    /// Brings a port down or up; a host's cable is pulled or plugged.
+    pub(crate) fn set_port(&mut self, at: (u64, u32), up: bool) {
+        let switch = self.switches.get_mut(&at.0).expect("a switch of this world");
+        if up {
+            let name = format!("{}-eth{}", switch.name, at.1);
+            switch.ports.insert(at.1, name);
+        } else {
+            switch.ports.remove(&at.1);
+        }
+        let status = switch.port_status(at.1);
+        self.items.push_back(Item::ToFabric(at.0, status));
+        self.settle();
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, span: Span) {
+        let end = self.now + span;
+        while self.now < end {
+            let due = self.fabric.deadline().unwrap_or(end);
+            self.now = due.max(self.now).min(end).min(self.now + Span::from_millis(500));
+            self.fabric.expire(self.now);
+            let ids: Vec<_> = self.switches.keys().copied().collect();
+            for id in ids {
+                let told = self.switches.get_mut(&id).expect("listed").expire(self.now);
+                self.items.extend(told.into_iter().map(|message| Item::ToFabric(id, message)));
+            }
+            self.settle();
+        }
+    }
+
+    /// Carries messages and frames until everything is quiet.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            while let Some(output) = self.fabric.poll() {
+                match output {
+                    Output::Event(event) => self.events.push(event),
+                    Output::Close(id) => {
+                        self.closed.push(id);
+                        self.connections.retain(|_, connection| *connection != id);
+                    }
+                    Output::Send(id, message) => {
+                        let to = self.connections.iter().find(|(_, c)| **c == id);
+                        if let Some((switch, _)) = to {
+                            self.sent.push((*switch, message.clone()));
+                            self.items.push_back(Item::ToSwitch(*switch, message));
+                        }
+                    }
+                }
+            }
+            let Some(item) = self.items.pop_front() else { return };
+            match item {
+                Item::ToFabric(switch, message) => {
+                    if let Some(id) = self.connections.get(&switch) {
+                        self.fabric.handle(self.now, Input::Message(*id, message));
+                    }
+                }
+                Item::ToSwitch(id, message) => {
+                    let switch = self.switches.get_mut(&id).expect("a switch of this world");
+                    let effects = switch.message(self.now, message);
+                    self.effects(id, effects);
+                }
+                Item::Frame(id, port, frame) => {
+                    self.frames += 1;
+                    assert!(self.frames < 100_000, "frames multiply: a storm");
+                    let switch = self.switches.get_mut(&id).expect("a switch of this world");
+                    let effects = switch.frame(self.now, port, frame);
+                    self.effects(id, effects);
+                }
+            }
+        }
+    }
+
+    fn effects(&mut self, id: u64, effects: Effects) {
+        let messages = effects.messages.into_iter().map(|message| Item::ToFabric(id, message));
+        self.items.extend(messages);
+        for (port, frame) in effects.frames {
+            if !self.switches[&id].ports.contains_key(&port) {
+                continue;
+            }
+            match self.links.get(&(id, port)) {
+                Some((switch, port)) => self.items.push_back(Item::Frame(*switch, *port, frame)),
+                None => self.deliver((id, port), frame),
+            }
+        }
+    }
+
+    /// A frame leaves the fabric.
+    fn deliver(&mut self, at: (u64, u32), frame: Vec<u8>) {
+        let Some(host) = self.hosts.values_mut().find(|host| host.at == at) else { return };
+        let to = packet::mac_at(&frame, 0);
+        if to != host.mac && !to.is_multicast() {
+            return;
+        }
+        match packet::eth_type(&frame) {
+            0x0806 => {
+                let ip = |at: usize| {
+                    Ipv4Addr::new(frame[at], frame[at + 1], frame[at + 2], frame[at + 3])
+                };
+                let (request, sender, target) = (frame[21] == 1, ip(28), ip(38));
+                if target != host.ip {
+                    return;
+                }
+                host.neighbours.insert(sender, packet::mac_at(&frame, 22));
+                if request {
+                    let reply = arp(2, (host.mac, host.ip), (packet::mac_at(&frame, 22), sender));
+                    self.items.push_back(Item::Frame(at.0, at.1, reply));
+                } else {
+                    host.inbox.push(frame);
+                }
+            }
+            0x88cc => {}
+            _ => {
+                let ours = datagram(&frame).filter(|datagram| datagram.destination.port() == 7935);
+                let message =
+                    ours.and_then(|d| Some((peering::Message::parse(&d.payload).ok()?, d)));
+                match message {
+                    Some((peering::Message::Offer(offer), datagram)) => {
+                        let answer = Answer {
+                            peering: offer.peering,
+                            generation: offer.generation,
+                            role: offer.role,
+                            accept: host.peer == Peer::Accepts,
+                        };
+                        host.offers.push(offer);
+                        if host.peer != Peer::Absent {
+                            let payload = peering::Message::Answer(answer).encode();
+                            let back = packet::mac_at(&frame, 6);
+                            let (from, to) = ((host.mac, host.ip), (back, *datagram.source.ip()));
+                            let frame = udp(from, to, 7935, 7935, &payload);
+                            self.items.push_back(Item::Frame(at.0, at.1, frame));
+                        }
+                    }
+                    Some((peering::Message::Withdraw(withdraw), _)) => {
+                        host.withdrawals.push(withdraw);
+                    }
+                    _ => host.inbox.push(frame),
+                }
+            }
+        }
+    }
+
+    /// A host sends a frame.
+    pub(crate) fn send(&mut self, from: &str, frame: Vec<u8>) {
+        let (switch, port) = self.hosts[from].at;
+        self.items.push_back(Item::Frame(switch, port, frame));
+        self.settle();
+    }
+
+    /// The MAC address by which a host reaches an address, asked for by ARP if need be.
+    pub(crate) fn resolve(&mut self, from: &str, address: Ipv4Addr) -> Option<Mac> {
+        let host = &self.hosts[from];
+        if !host.neighbours.contains_key(&address) {
+            let request = arp(1, (host.mac, host.ip), (Mac([0; 6]), address));
+            self.send(from, request);
+            if !self.hosts[from].neighbours.contains_key(&address) {
+                self.run(Span::from_millis(700));
+            }
+        }
+        self.hosts[from].neighbours.get(&address).copied()
+    }
+
+    /// A host sends a datagram.
+    pub(crate) fn udp(&mut self, from: &str, to: Ipv4Addr, port: u16, payload: &[u8]) {
+        let mac = self.resolve(from, to).expect("somebody answers for the address");
+        let host = &self.hosts[from];
+        let frame = udp((host.mac, host.ip), (mac, to), port, port, payload);
+        self.send(from, frame);
+    }
+
+    /// The datagrams that reached a host since it was last asked.
+    pub(crate) fn received(&mut self, name: &str) -> Vec<Datagram> {
+        let host = self.hosts.get_mut(name).expect("a host of this world");
+        std::mem::take(&mut host.inbox).iter().filter_map(|frame| datagram(frame)).collect()
+    }
+
+    /// Whether a datagram from one host reaches another, and only it.
+    pub(crate) fn reaches(&mut self, from: &str, to: &str) -> bool {
+        let address = self.hosts[to].ip;
+        for host in self.hosts.values_mut() {
+            host.inbox.clear();
+        }
+        if self.resolve(from, address).is_none() {
+            return false;
+        }
+        self.udp(from, address, 9, b"hello");
+        let names: Vec<_> = self.hosts.keys().copied().collect();
+        let got: Vec<_> =
+            names.into_iter().filter(|name| !self.received(name).is_empty()).collect();
+        assert!(got.iter().all(|name| *name == to), "it reached others: {got:?}");
+        !got.is_empty()
+    }
+
+    /// Events of interest, as their JSON names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |event: &Event| {
+            serde_json::to_value(event).expect("JSON")["event"].as_str().expect("a name").to_owned()
+        };
+        self.events.iter().map(name).collect()
+    }
+
+    /// How many events of a name there were.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.names().iter().filter(|known| *known == name).count()
+    }
+
+    /// The latest offer to a host.
+    pub(crate) fn offer(&self, host: &str) -> &Offer {
+        self.hosts[host]
+            .offers
+            .last()
+            .unwrap_or_else(|| panic!("{host} was offered nothing; events: {:#?}", self.events))
+    }
+}
+
+pub(crate) fn arp(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> Vec<u8> {
+    let to = if operation == 1 { Mac::BROADCAST } else { target.0 };
+    let mut frame = [to.0, sender.0.0].concat();
+    frame.extend([0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, operation]);
+    frame.extend(sender.0.0);
+    frame.extend(sender.1.octets());
+    frame.extend(target.0.0);
+    frame.extend(target.1.octets());
+    frame
+}
+
+pub(crate) fn udp(
+    from: (Mac, Ipv4Addr),
+    to: (Mac, Ipv4Addr),
+    source: u16,
+    destination: u16,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(from.0.0, to.0.0)
+        .ipv4(from.1.octets(), to.1.octets(), 64)
+        .udp(source, destination)
+        .write(&mut frame, payload)
+        .expect("it fits");
+    frame
+}
+
+pub(crate) fn datagram(frame: &[u8]) -> Option<Datagram> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) = (packet.net, packet.transport)
+    else {
+        return None;
+    };
+    Some(Datagram {
+        source: SocketAddrV4::new(ip.header().source_addr(), udp.source_port()),
+        destination: SocketAddrV4::new(ip.header().destination_addr(), udp.destination_port()),
+        payload: udp.payload().to_vec(),
+    })
+}

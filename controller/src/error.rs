@@ -1,0 +1,44 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the controller cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address for switches is taken or not ours.
+    #[error(
+        "cannot listen on {address}: {source}; another controller may run there, choose another address with --listen"
+    )]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file for events cannot be written.
+    #[error("cannot write events to {path}: {source}")]
+    Events {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of link delays cannot be read.
+    #[error("cannot read link delays from {path}: {why}")]
+    LinkDelays {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        why: String,
+    },
+    /// A setting that cannot be used.
+    #[error("{0}")]
+    Setting(String),
+    /// The system denied something basic.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use nearcast_fabric::Event;
+use nearcast_machine::{Span, Time};
+use rust_openflow::v13::Message;
+use serde_json::{Value, json};
+
+use crate::Error;
+
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To a switch.
+    Sent,
+    /// From a switch.
+    Received,
+}
+
+/// Writes events as JSON lines, counts messages, and sums up at the end.
+///
+/// Every line has `t` (CLOCK_REALTIME in ns) and `event`; a decision about a stream has `decision`
+/// true, and two runs of one scenario with one seed agree in those lines but for `t` and `volatile`.
+#[derive(Debug)]
+pub struct Journal {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    sent: BTreeMap<&'static str, u64>,
+    received: BTreeMap<&'static str, u64>,
+    events: BTreeMap<String, u64>,
+}
+
+impl Journal {
+    /// A journal that writes to `path`, or only counts and logs.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn create(path: Option<&Path>) -> Result<Journal, Error> {
+        let file = path
+            .map(|path| match File::create(path) {
+                Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
+                Err(source) => Err(Error::Events { path: path.to_owned(), source }),
+            })
+            .transpose()?;
+        let (sent, received, events) = Default::default();
+        Ok(Journal { file, sent, received, events })
+    }
+
+    /// Counts a message by its type.
+    pub fn count(&mut self, direction: Direction, message: &Message) {
+        let counts = match direction {
+            Direction::Sent => &mut self.sent,
+            Direction::Received => &mut self.received,
+        };
+        *counts.entry(message.body.name()).or_default() += 1;
+    }
+
+    /// Writes an event. `handled` is how long the controller took from reading the message that
+    /// caused it to handing out all that follows from it.
+    pub fn event(&mut self, now: Time, event: &Event, handled: Option<Span>) {
+        let mut line = match serde_json::to_value(event) {
+            Ok(Value::Object(line)) => line,
+            other => {
+                tracing::error!(?event, ?other, "an event that is no JSON object is not written");
+                return;
+            }
+        };
+        if event.is_decision() {
+            line.insert("decision".to_owned(), true.into());
+        }
+        if let Some(handled) = handled.filter(|_| event.is_decision()) {
+            let volatile = line.entry("volatile").or_insert_with(|| json!({}));
+            volatile["handled_us"] = (handled.as_nanos() as f64 / 1e3).into();
+        }
+        let name = line.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = Value::Object(line.clone()).to_string();
+        tracing::info!(target: "nearcast_controller::event", "{text}");
+        *self.events.entry(name).or_default() += 1;
+        self.write(now, line);
+    }
+
+    /// Writes the last line: messages by type and direction, packet-ins by class, events by name.
+    pub fn summary(&mut self, now: Time, packet_ins: &BTreeMap<&'static str, u64>) {
+        let summary = json!({
+            "event": "summary",
+            "sent": self.sent,
+            "received": self.received,
+            "packet_ins": packet_ins,
+            "events": self.events,
+        });
+        tracing::info!(target: "nearcast_controller::event", "{summary}");
+        if let Value::Object(line) = summary {
+            self.write(now, line);
+        }
+    }
+
+    fn write(&mut self, now: Time, mut line: serde_json::Map<String, Value>) {
+        let Some((path, file)) = &mut self.file else { return };
+        line.insert("t".to_owned(), now.as_nanos().into());
+        // Line by line, so that a reader follows along and a kill loses nothing.
+        let written = writeln!(file, "{}", Value::Object(line)).and_then(|()| file.flush());
+        if let Err(error) = written {
+            tracing::error!("cannot write events to {} any more: {error}", path.display());
+            self.file = None;
+        }
+    }
+}

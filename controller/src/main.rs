@@ -1,0 +1,44 @@
+//! `nearcast-controller`: see `--help`.
+
+use clap::Parser;
+use nearcast_controller::{Arguments, Error, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> std::process::ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nearcast-controller: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Error> {
+    let system = |what| move |source| Error::System { what, source };
+    let settings = arguments.settings()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("cannot start the event loop"))?;
+    runtime.block_on(async {
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(system("cannot wait for SIGTERM"))?;
+        let mut interrupt =
+            signal(SignalKind::interrupt()).map_err(system("cannot wait for SIGINT"))?;
+        let server = Server::bind(settings)?;
+        let address = server.address().map_err(system("cannot tell the listening address"))?;
+        tracing::info!("listening for switches on {address}");
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        server.run(stop).await;
+        Ok(())
+    })
+}
