@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 
-use nearcast_machine::{Bitrate, Span, Time};
+use nearcast_machine::{Bitrate, Bytes, Span, Time};
 use nearcast_media::StreamId;
 
 /// Bounds of what a peer does for others.
@@ -177,33 +177,34 @@ impl Supply {
     }
 }
 
-/// A token bucket that may go into debt by one datagram. It keeps the time at which the debt is
-/// paid, as a virtual clock, so that nothing is lost by rounding.
+/// A token bucket that may go into debt by one datagram. It keeps the time at which it would be full
+/// again, so that nothing is lost by rounding.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: Bitrate,
-    /// How far the clock may lag behind: the burst, as time at this rate.
-    slack: Span,
-    clock: Time,
+    /// The burst, as time at this rate.
+    depth: Span,
+    full_at: Time,
 }
 
 impl Bucket {
     pub(crate) fn new(rate: Bitrate, burst: u64) -> Bucket {
-        let slack = rate.serialisation(nearcast_machine::Bytes::new(burst));
-        Bucket { rate, slack, clock: Time::ZERO }
+        let depth = rate.serialisation(Bytes::new(burst));
+        Bucket { rate, depth, full_at: Time::ZERO }
     }
 
     pub(crate) fn ready(&mut self, now: Time) -> bool {
-        self.clock = self.clock.max(now - self.slack);
-        self.clock <= now
+        self.full_at = self.full_at.max(now);
+        self.full_at <= now + self.depth
     }
 
-    fn ready_at(&self) -> Time {
-        self.clock
+    pub(crate) fn ready_at(&self) -> Time {
+        self.full_at - self.depth
     }
 
+    /// Takes `bytes` out, at the time at which it was [`ready`](Bucket::ready).
     pub(crate) fn spend(&mut self, bytes: usize) {
-        self.clock += self.rate.serialisation(nearcast_machine::Bytes::new(bytes as u64));
+        self.full_at += self.rate.serialisation(Bytes::new(bytes as u64));
     }
 }
 

@@ -106,7 +106,7 @@ impl Viewer {
     }
 
     fn drive_join(&mut self, now: Time) {
-        let ladder = self.join_ladder();
+        let ladder = self.pull.ladder(false);
         let unknown = self.settings.timeout;
         let pull = &mut self.pull;
         let timeout = |of| pull.supplier(of).map_or(unknown, |supplier| supplier.timeout(unknown));
@@ -117,10 +117,6 @@ impl Viewer {
             };
             self.send(of, Datagram::Join(wire::Join { stream: self.id, token }));
         }
-    }
-
-    fn join_ladder(&self) -> Vec<std::net::SocketAddrV4> {
-        self.pull.ladder(false)
     }
 
     fn drive_pull(&mut self, now: Time) {
@@ -173,7 +169,7 @@ impl Viewer {
             self.supply.deadline(),
             self.steer.deadline(self.cursor.blocked, settings).filter(|&at| at > now),
             self.pull.deadline(now, settings),
-            self.join.deadline(!self.join_ladder().is_empty()),
+            self.join.deadline(!self.pull.ladder(false).is_empty()),
             give_up.filter(|&at| at > now),
             entry.and_then(|store| store.entry_deadline()).filter(|&at| at > now),
             quiet,

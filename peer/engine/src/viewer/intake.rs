@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use nearcast_machine::{Span, Time};
 use nearcast_media::peering::{Offer, PORT, Withdraw};
 use nearcast_media::{Followed, Unit};
+use rand::Rng as _;
 
 use super::join::{Fetching, Join};
 use super::{Cause, CdnState, Event, Output, Path, Viewer, Way};
@@ -16,6 +17,8 @@ use crate::serve;
 use crate::store::{Inserted, Missing, Store};
 use crate::wire::{Chunk, Datagram, Index, Lack, Token};
 
+/// How long to wait at most before the broadcaster is asked for a group that no neighbour has yet.
+const NEIGHBOURS_PAUSE: Span = Span::from_millis(400);
 /// How long a new epoch is given to begin by itself before its group is asked for.
 const EPOCH_GRACE: Span = Span::from_millis(250);
 /// A push that is seen from so early on is seen from its beginning: what is missing before it got
@@ -316,7 +319,7 @@ impl Viewer {
         self.ways.clear();
         self.pull.clear();
         self.supply.clear();
-        self.cursor.restart();
+        self.cursor.restart(from, to);
         self.steer.restart();
         self.swept = 0;
         self.base = None;
@@ -370,14 +373,30 @@ impl Viewer {
     }
 
     fn lack(&mut self, now: Time, from: SocketAddrV4, lack: &Lack) {
-        let rungs = self.pull.ladder(false).len();
         if lack.units.is_empty() && lack.epoch == 0 {
-            self.join.lacks(now, from, rungs);
+            self.lacks_group(now, from);
             return;
         }
         if self.store.as_ref().is_some_and(|store| store.epoch() == lack.epoch) {
             self.pull.lacks(now, from, &lack.units);
         }
+    }
+
+    /// Whoever was asked for the group has none.
+    fn lacks_group(&mut self, now: Time, from: SocketAddrV4) {
+        let Some(rung) = self.join.asked(from) else { return };
+        let ladder = self.pull.ladder(false);
+        let broadcaster = self.membership.offer().and_then(|offer| offer.holders.last().copied());
+        let next = ladder.get(rung + 1).map(|address| *address.ip());
+        if next.is_some() && next == broadcaster {
+            // All neighbours are there and none has a group: everyone has come just now. If everyone
+            // asked the broadcaster, its uplink would carry the group as many times. So one of them
+            // does, who draws the shortest wait, and the others find it at a neighbour.
+            let pause = self.rng.random_range(0..=NEIGHBOURS_PAUSE.as_nanos());
+            self.join.put_off(now + Span::from_nanos(pause), ladder.len());
+            return;
+        }
+        self.join.lacks(now, from, ladder.len());
     }
 
     fn token(&mut self, now: Time, from: SocketAddrV4, token: Token) {

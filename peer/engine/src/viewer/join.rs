@@ -97,6 +97,21 @@ impl Join {
         }
     }
 
+    /// Whether the one who was asked is `from`, and the rung, counted from 0 on and on.
+    pub(super) fn asked(&self, from: SocketAddrV4) -> Option<usize> {
+        match *self {
+            Join::Asked { of, rung, .. } if of == from => Some(rung),
+            _ => None,
+        }
+    }
+
+    /// Begins a new round of a ladder with `rungs` rungs, after a pause.
+    pub(super) fn put_off(&mut self, until: Time, rungs: usize) {
+        if let Join::Asked { began, .. } = *self {
+            *self = Join::Due { at: until, rung: rungs, began: Some(began) };
+        }
+    }
+
     /// The one who was asked wants to be asked again, with another token.
     pub(super) fn again(&mut self, now: Time, from: SocketAddrV4) {
         if let Join::Asked { of, rung, began, .. } = *self

@@ -1,11 +1,16 @@
 //! In order, once, and from a keyframe on.
 
+use std::collections::BTreeMap;
+
 use nearcast_machine::Time;
 use nearcast_media::Media;
 
 use super::join::Join;
 use super::{Cause, CdnState, Event, Output, Path, Release, Viewer, Way};
 use crate::headers::Headers;
+
+/// Most epochs that are remembered. Each takes a lie of the broadcaster or the give-up time.
+const EPOCHS_MAX: usize = 64;
 
 /// What the player has had.
 #[derive(Debug, Default)]
@@ -19,13 +24,26 @@ pub(super) struct Cursor {
     /// The stream has ended and this was said.
     pub(super) over: bool,
     shown: Headers,
+    /// The first unit that may be released of this epoch.
+    floor: u64,
+    /// The same for epochs that were left.
+    had: BTreeMap<u32, u64>,
 }
 
 impl Cursor {
-    /// A new epoch; the player still has its headers.
-    pub(super) fn restart(&mut self) {
+    /// Another epoch; the player still has its headers. What it has had of an epoch that is come back
+    /// to is remembered, so that it is not given it twice.
+    pub(super) fn restart(&mut self, from: u32, to: u32) {
+        if let Some(next) = self.next {
+            if self.had.len() >= EPOCHS_MAX {
+                self.had.pop_first();
+            }
+            self.had.insert(from, next);
+        }
+        let had = std::mem::take(&mut self.had);
         let shown = std::mem::take(&mut self.shown);
-        *self = Cursor { shown, ..Cursor::default() };
+        let floor = had.get(&to).copied().unwrap_or(0);
+        *self = Cursor { shown, had, floor, ..Cursor::default() };
     }
 }
 
@@ -42,7 +60,10 @@ impl Viewer {
     }
 
     fn start(&mut self, now: Time) {
-        let Some(entry) = self.store.as_ref().and_then(|store| store.entry(now, 0)) else { return };
+        let Some(entry) = self.store.as_ref().and_then(|store| store.entry(now, self.cursor.floor))
+        else {
+            return;
+        };
         self.show_headers();
         let way = self.ways.get(&entry).copied().unwrap_or(Way::Cdn);
         self.event(Event::Started { unit: entry, way });
