@@ -26,6 +26,15 @@ struct Reader {
     waits: bool,
 }
 
+impl Reader {
+    /// Hands it `item`; `false` when it is not there any more, or was cut off just now.
+    fn take(&self, item: Item, cut_off: &mut u64) -> bool {
+        let pushed = self.inlet.push(item);
+        *cut_off += u64::from(pushed == Err(Closed::Slow));
+        pushed.is_ok()
+    }
+}
+
 /// The units since the last keyframe.
 #[derive(Default)]
 struct Group {
@@ -36,8 +45,16 @@ struct Group {
 }
 
 impl Audience {
-    /// Takes a header that stands before the stream and is no unit of it.
+    /// Takes a header that is no unit: one that stands before the stream, or that belongs to what
+    /// comes after a skip. Who reads already gets it now.
     pub(crate) fn header(&mut self, media: Media) {
+        let item = Item { unit: None, media: media.clone() };
+        let cut_off = &mut self.cut_off;
+        self.readers.retain(|reader| reader.waits || reader.take(item.clone(), cut_off));
+        self.remember(media);
+    }
+
+    fn remember(&mut self, media: Media) {
         match self.headers.iter_mut().find(|header| header.kind == media.kind) {
             Some(header) => *header = media,
             None => self.headers.push(media),
@@ -48,7 +65,7 @@ impl Audience {
     pub(crate) fn release(&mut self, unit: &Unit) {
         let item = Item { unit: Some(unit.number), media: unit.media() };
         if unit.header {
-            self.header(item.media.clone());
+            self.remember(item.media.clone());
         }
         if unit.kind == Kind::Video {
             self.has_video = true;
@@ -65,16 +82,13 @@ impl Audience {
         let decodable = unit.keyframe && !unit.header && unit.kind == Kind::Video;
         let (headers, has_video, cut_off) = (&self.headers, self.has_video, &mut self.cut_off);
         self.readers.retain_mut(|reader| {
-            let mut pushed = Ok(());
             if reader.waits && (decodable || !has_video && !unit.header) {
+                // A queue that was empty until now takes a few headers; if its reader has left, the
+                // unit behind them finds out.
+                reader.inlet.begin(headers, &[], unit.timestamp).ok();
                 reader.waits = false;
-                pushed = reader.inlet.begin(headers, &[], unit.timestamp);
             }
-            if !reader.waits {
-                pushed = pushed.and_then(|()| reader.inlet.push(item.clone()));
-            }
-            *cut_off += u64::from(pushed == Err(Closed::Slow));
-            pushed.is_ok()
+            reader.waits || reader.take(item.clone(), cut_off)
         });
     }
 
@@ -182,6 +196,18 @@ mod tests {
         audience.release(&video(15));
         assert_eq!(drain(&mut first), [Some(15)]);
         assert_eq!(drain(&mut second), [Some(15)]);
+    }
+
+    #[test]
+    fn a_header_after_a_skip_reaches_those_who_read_already() {
+        let mut audience = Audience::default();
+        let mut reads = audience.join();
+        audience.release(&video(10));
+        assert_eq!(drain(&mut reads), [Some(10)]);
+        audience.header(unit(0, Kind::Video, true, true).media());
+        audience.release(&video(20));
+        assert_eq!(drain(&mut reads), [None, Some(20)]);
+        assert_eq!(drain(&mut audience.join()), [None, Some(20)]);
     }
 
     #[test]

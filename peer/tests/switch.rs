@@ -149,6 +149,49 @@ fn chunks_that_the_switch_loses_are_fetched_from_holders() {
 }
 
 #[test]
+fn who_comes_late_is_handed_the_group_by_a_neighbour() {
+    let world = World::new();
+    let _nginx = world.nginx(false);
+    let mut broadcaster = world.broadcaster(&[]);
+    let mut viewer = world.viewer(2, &["--play", "live/cam"]);
+    let switch = Switch::new(&world, &[2, 4]);
+    // One keyframe at the beginning and none for twenty seconds: nginx would make it wait that long.
+    let clip = world.clip_with(12, 600);
+    let encoder = world.publish(&clip, world.host(1), "live/cam");
+    broadcaster.wait_for_frame(90);
+    viewer.wait_for("the play", SOON, |e| matches!(e, Event::PlayAccepted { .. }));
+    // It may have missed the keyframe as well; then the broadcaster hands it the group.
+    switch.offer_to(&world, "live/cam", &[1, 2]);
+    viewer.wait_for("the switch is relied on", SOON, by_switch);
+    let mut late = world.viewer(4, &[]);
+    let flv = world.play(&format!("http://{}:8080/live/cam.flv", world.host(4)));
+    late.wait_for("the play", SOON, |e| matches!(e, Event::PlayAccepted { .. }));
+    switch.offer_to(&world, "live/cam", &[1, 2, 4]);
+    late.wait_for("the group", SOON, |e| matches!(e, Event::Join { .. }));
+    assert!(encoder.finish(LATER).0.success());
+    assert_eq!(checksums(&flv.finish(LATER).1).len(), 360, "from the keyframe to the end");
+
+    let join = late.events().into_iter().find_map(|record| match record.event {
+        Event::Join { started, first_decodable, complete, chunks, bytes, .. } => {
+            Some((started, first_decodable, complete, chunks, bytes))
+        }
+        _ => None,
+    });
+    let (started, first, complete, chunks, bytes) = join.expect("it was waited for");
+    assert!(started <= first && first <= complete && chunks > 90 && bytes > 10_000);
+    println!(
+        "a group of {chunks} chunks: first picture after {:.1} ms, all after {:.1} ms",
+        (first - started) as f64 / 1e6,
+        (complete - started) as f64 / 1e6,
+    );
+    assert_eq!(late.frames()[0].1.frame, 0, "it begins with the keyframe");
+    assert_gapless(&late, 360);
+    assert_nothing_lost(&late.end());
+    assert_nothing_lost(&viewer.end());
+    broadcaster.end();
+}
+
+#[test]
 fn an_offer_from_another_address_is_not_believed() {
     let world = World::new();
     let _nginx = world.nginx(false);

@@ -12,7 +12,7 @@ use crate::address::CdnUrl;
 use crate::life::Life;
 use crate::link::{Broken, Link};
 use crate::pump::Shared;
-use crate::upstream::{Backoff, connect};
+use crate::upstream::{Backoff, Refusal, connect};
 
 /// How long a stream is kept without a reader: players that probe connect twice.
 const UNWATCHED: Duration = Duration::from_secs(2);
@@ -84,7 +84,14 @@ impl Session {
                     self.node.with(|node, _| node.refused(self.id, refusal.to_string()));
                     return;
                 }
-                Some(Err(refusal)) => tracing::debug!("{}: {refusal}", self.stream),
+                // A server that knew the stream and does not any more says that it is over; nginx-rtmp
+                // hangs up on a paused player without saying so, which is why it is asked again.
+                Some(Err(refusal)) => {
+                    tracing::debug!("{}: {refusal}", self.stream);
+                    if let Refusal::Refused { .. } = refusal {
+                        self.node.with(|node, now| node.cdn_state(now, self.id, CdnState::Ended));
+                    }
+                }
             }
             if !self.wait(backoff.pause()).await {
                 break;

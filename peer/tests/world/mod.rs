@@ -49,15 +49,21 @@ impl World {
         self.host(3)
     }
 
-    /// A clip with B-frames and sound; the same bytes every time.
+    /// A clip with B-frames and sound and a keyframe each second; the same bytes every time.
     pub(crate) fn clip(&self, seconds: u32) -> PathBuf {
+        self.clip_with(seconds, 30)
+    }
+
+    /// A clip with a keyframe each `group` pictures.
+    pub(crate) fn clip_with(&self, seconds: u32, group: u32) -> PathBuf {
         let path = self.folder.path().join("clip.flv");
         let video = "testsrc2=size=320x180:rate=30";
         let status = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", video])
             .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"])
             .args(["-t", &seconds.to_string(), "-threads", "1"])
-            .args(["-c:v", "libx264", "-preset", "veryfast", "-g", "30", "-bf", "2"])
+            .args(["-c:v", "libx264", "-preset", "veryfast", "-bf", "2"])
+            .args(["-g", &group.to_string()])
             .args(["-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
             .arg(&path)
             .status()
@@ -164,6 +170,15 @@ impl World {
             TcpStream::connect((cdn, 1935)).is_ok()
         });
         program
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!("what the programs wrote is kept in {}", self.folder.path().display());
+        }
     }
 }
 

@@ -68,14 +68,19 @@ impl Switch {
 
     /// Offers the peering to all and waits until all have accepted.
     pub(crate) fn offer(&self, world: &World, stream: &str) {
+        self.offer_to(world, stream, &self.inner.hosts);
+    }
+
+    /// Offers the peering to some of its hosts and waits until those have accepted.
+    pub(crate) fn offer_to(&self, world: &World, stream: &str, hosts: &[u8]) {
         wait_until("all accept the offer", Duration::from_secs(10), || {
-            for &n in &self.inner.hosts {
+            for &n in hosts {
                 let role = if n == BROADCASTER { Role::Broadcaster } else { Role::Viewer };
                 self.send_offer(CONTROLLER, world, stream, n, role);
             }
             std::thread::sleep(Duration::from_millis(50));
             let answers = self.inner.answers.lock().expect("no thread panicked");
-            self.inner.hosts.iter().all(|n| {
+            hosts.iter().all(|n| {
                 let real = SocketAddr::V4(self.inner.real[n]);
                 answers.iter().any(|(from, answer)| *from == real && answer.accept)
             })
@@ -95,11 +100,23 @@ impl Switch {
             role,
             group: world.host(GROUP),
             alias: world.host(ALIAS + n),
-            holders: vec![world.host(ALIAS + BROADCASTER)],
+            holders: self.holders(n).map(|n| world.host(ALIAS + n)).collect(),
             lease: Span::from_secs(60),
         };
         let datagram = Message::Offer(offer).encode();
         self.inner.sockets[&from].send_to(&datagram, self.inner.real[&n]).expect("sent");
+    }
+
+    /// Who may have what host `n` lacks: viewers that accepted before, then the broadcaster.
+    fn holders(&self, n: u8) -> impl Iterator<Item = u8> {
+        let answers = self.inner.answers.lock().expect("no thread panicked");
+        let accepted = |host: u8| {
+            let real = SocketAddr::V4(self.inner.real[&host]);
+            answers.iter().any(|(from, answer)| *from == real && answer.accept)
+        };
+        let mut holders: Vec<u8> = self.inner.hosts[1..].to_vec();
+        holders.retain(|&host| host != n && accepted(host));
+        holders.into_iter().chain([BROADCASTER])
     }
 
     /// From now on nothing gets through, as when the flow entries are deleted.
