@@ -94,20 +94,22 @@ def nearcast_topology(name, setting=None, **counts):
 class NearcastTopo(Topo):
     """A topology of nearcast's: `--topo nearcast,NAME[,setting=NAME][,COUNT=N]...`"""
 
-    def build(self, name="single", resolved=None, tag="", **choice):
+    def build(self, name="single", resolved=None, tag="", host=None, **choice):
         """`resolved` is a topology as `nearcast_topology` gives it; `tag` goes before the names of
-        bridges and interfaces, which all share the machine's own namespace for a moment at least.
+        bridges and interfaces, which all share the machine's own namespace for a moment at least;
+        `host` is the class of the hosts.
         """
         topology = resolved or nearcast_topology(name, **choice)
         prefix = topology["network"].split("/")[1]
         # Interfaces are numbered in the order of the file: Mininet itself sorts links by name.
         next_port = {}
         macs, names = {}, {}
-        for host in topology["hosts"]:
-            self.addHost(host["name"], cls=NearcastHost, ip=f"{host['ip']}/{prefix}")
-            next_port[host["name"]], names[host["name"]] = 0, host["name"]
-            packed = ipaddress.IPv4Address(host["ip"]).packed
-            macs[host["name"]] = ":".join(f"{byte:02x}" for byte in b"\x02\x00" + packed)
+        for entry in topology["hosts"]:
+            called = entry["name"]
+            self.addHost(called, cls=host or NearcastHost, ip=f"{entry['ip']}/{prefix}")
+            next_port[called], names[called] = 0, called
+            packed = ipaddress.IPv4Address(entry["ip"]).packed
+            macs[called] = ":".join(f"{byte:02x}" for byte in b"\x02\x00" + packed)
         for switch in topology["switches"]:
             names[switch["name"]] = tag + switch["name"]
             self.addSwitch(names[switch["name"]], dpid=f"{switch['datapath_id']:016x}")
@@ -346,6 +348,8 @@ def nearcast_tc(link, params):
     "Link parameters as TCIntf wants them; netem and htb have no words for some."
     shaping = {}
     for key, value in params.items():
+        if value is None or (key in ("loss", "duplicate") and value in (0, "0%")):
+            continue  # what it is anyway
         if key == "rate":
             shaping["bw"] = nearcast_number(value, {"bit/s": 1e-6, "kbit/s": 1e-3, "Mbit/s": 1, "Gbit/s": 1e3})
         elif key in ("delay", "jitter"):

@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nearcast::world::{Entry, Exclusive, Identity, Interrupted, Options, Shutdown, World};
+use nearcast::world::{
+    Entry, Exclusive, Identity, Interrupted, LinkKind, Options, Shutdown, World,
+};
 use nearcast_bridge::Kind;
+use nearcast_link::LinkParams;
 use nearcast_topologies::{Choice, Topology};
 
 /// Set for the copy of this test program that builds a world and is killed.
@@ -141,6 +144,97 @@ fn processes_live_in_their_host_and_end_with_the_world() {
     assert!(began.elapsed() >= Duration::from_secs(2), "it has its grace");
     assert_eq!(stubborn.status().unwrap().and_then(|s| s.signal()), Some(libc_signal("KILL")));
     assert_eq!(group(parent.pid()), 0);
+}
+
+#[test]
+fn hosts_are_alone_and_say_nothing_by_themselves() {
+    if !is_root() {
+        return;
+    }
+    let _exclusive = Exclusive::acquire().expect("the lock");
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = build(folder.path(), 1);
+    let read = |path: &'static str| {
+        world.in_namespace("hb", move || fs::read_to_string(path)).expect("in the host")
+    };
+    // One line of heading, then the emulated network and nothing else: no way out.
+    let routes = read("/proc/thread-self/net/route").expect("routes");
+    let routes: Vec<&str> = routes.lines().skip(1).collect();
+    assert_eq!(routes.len(), 1, "{routes:?}");
+    assert!(routes[0].contains("hb-eth0") && routes[0].contains("\t0000000A\t"), "{routes:?}");
+    let no_ipv6 =
+        read("/proc/thread-self/net/if_inet6").map_or(true, |addresses| addresses.is_empty());
+    assert!(no_ipv6, "addresses of IPv6 announce themselves");
+    let loopback = world.in_namespace("hb", || {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.send_to(b"to myself", socket.local_addr()?)
+    });
+    assert_eq!(loopback.expect("in the host").expect("loopback is up"), 9);
+    world.close().expect("taken down");
+}
+
+#[test]
+fn a_world_that_cannot_be_built_says_why_and_leaves_nothing() {
+    if !is_root() {
+        return;
+    }
+    let _exclusive = Exclusive::acquire().expect("the lock");
+    let folder = tempfile::tempdir().expect("a folder");
+    // The kernel's netem can duplicate, but Mininet's TCLink has no word for it. The hosts exist by
+    // the time the first link is made.
+    let params =
+        LinkParams { duplicate: "10%".parse().expect("a chance"), ..LinkParams::default() };
+    let choice = Choice::setting("fig3").with_links("lan", params);
+    let topology = Topology::named("single", &choice).expect("a topology");
+    let options = Options { links: LinkKind::Tc, ..Options::new(folder.path().to_owned()) };
+    let error = World::build(&topology, &options).expect_err("it cannot").to_string();
+    assert!(error.contains("TCLink cannot do duplicate"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert_eq!(own_records(), 0);
+    assert_eq!(children(), Vec::<String>::new(), "shells of hosts");
+}
+
+#[test]
+fn plain_mininet_makes_our_links_and_switches() {
+    if !is_root() {
+        return;
+    }
+    let _exclusive = Exclusive::acquire().expect("the lock");
+    let folder = tempfile::tempdir().expect("a folder");
+    // Not `s1`, which may be somebody's.
+    let topology = include_str!("../../topologies/single.toml").replace("\"s1\"", "\"nct1\"");
+    let file = folder.path().join("own.toml");
+    fs::write(&file, topology).expect("written");
+    let script = folder.path().join("script");
+    fs::write(
+        &script,
+        "hv2 python3 -c \"import socket; s = socket.create_server(('', 9)); c, _ = s.accept(); \
+         c.sendall(b'through')\" &\n\
+         hb for try in 1 2 3 4 5 6 7 8 9; do python3 -c \"import socket; \
+         print('came', socket.create_connection(('10.0.1.2', 9), 5).recv(9))\" && break; \
+         sleep 0.2; done\n",
+    )
+    .expect("written");
+    let custom = concat!(env!("CARGO_MANIFEST_DIR"), "/../topologies/nearcast.py");
+    let beside = Path::new(env!("CARGO_BIN_EXE_nearcast")).parent().expect("a folder");
+    let path = format!("{}:{}", beside.display(), std::env::var("PATH").expect("a PATH"));
+    nearcast::world::start_ovs().expect("Open vSwitch");
+    let output = Command::new("/usr/bin/python3")
+        .arg("/usr/bin/mn")
+        .args(["--custom", custom, "--link", "near", "--switch", "near,failMode=standalone"])
+        .args(["--controller", "none", "--test", "none", "--topo"])
+        .arg(format!("nearcast,{},viewers=2,setting=fig3", file.display()))
+        .arg("--post")
+        .arg(&script)
+        .env("PATH", path)
+        .output()
+        .expect("mn runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("came b'through'"), "{said}");
+    assert!(!bridges().contains(&"nct1".to_owned()));
+    assert!(!exists("nct1-eth1"), "the link process ends with mn");
 }
 
 #[test]
@@ -300,12 +394,30 @@ fn a_folder_that_cannot_be_written_is_an_error_before_anything_is_made() {
     if !is_root() {
         return;
     }
+    let _exclusive = Exclusive::acquire().expect("the lock");
     let topology = Topology::named("single", &Choice::default()).expect("a topology");
     let options = Options::new("/proc/nowhere".into());
-    let before = Entry::all().expect("records").len();
     let error = World::build(&topology, &options).expect_err("no such folder").to_string();
     assert!(error.contains("/proc/nowhere/logs"), "{error}");
-    assert!(Entry::all().expect("records").len() <= before);
+    assert_eq!(own_records(), 0);
+}
+
+/// How many runs this process has a record of.
+fn own_records() -> usize {
+    let records = Entry::all().expect("records").into_iter();
+    let own = std::process::id() as i32;
+    records.filter(|record| record.entry.as_ref().is_ok_and(|e| e.owner.pid == own)).count()
+}
+
+/// What the children of this process run.
+fn children() -> Vec<String> {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc").flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<String> = lists
+        .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    pids.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()).collect()
 }
 
 fn exists(interface: &str) -> bool {

@@ -205,3 +205,28 @@ fn python_reads_the_same() {
         }
     }
 }
+
+#[test]
+fn tclink_is_told_what_it_can_do_and_refuses_the_rest() {
+    let script = r#"
+import nearcast
+told = nearcast.nearcast_tc("l", {"rate": "620kbit/s", "delay": "1.5s", "jitter": "0s", "loss": "1%",
+                                  "duplicate": 0.0, "queue": "50packets", "reorder": None})
+assert told == {"bw": 0.62, "delay": "1500000.000us", "jitter": "0.000us", "loss": 1.0,
+                "max_queue_size": 50}, told
+assert nearcast.nearcast_tc("l", {"loss": 0.01}) == {"loss": 1.0}
+for refused in ({"queue": "150kB"}, {"duplicate": 0.1}, {"rate": "4mbps"}, {"delay": "8"}):
+    try:
+        nearcast.nearcast_tc("l", refused)
+    except ValueError as error:
+        assert str(*refused.values()) in str(error), error
+    else:
+        raise AssertionError(refused)
+"#;
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .env("PYTHONPATH", env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

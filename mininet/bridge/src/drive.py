@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+from functools import partial
 
 # What Mininet runs (ifconfig, ip, mnexec) is in folders that PATH lacks for some users of sudo.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
@@ -53,6 +54,16 @@ class KnownController(RemoteController):
         pass
 
 
+class Marked:
+    """A node whose shell, and so all that it starts, carries variables of its own. They are not put
+    into this process's environment, which its other children inherit."""
+
+    environment = {}
+
+    def _popen(self, cmd, **params):
+        return super()._popen(cmd, env={**os.environ, **self.environment}, **params)
+
+
 def checked(step):
     "Runs `step`; what Mininet logs as an error while it runs is an exception, and so is its exit."
     complaints.take()
@@ -85,18 +96,19 @@ class Drive:
         if options["links"] != "tc":
             link = type("OwnLink", (near.NearcastLink,),
                         {"process": near.LinkProcess(options["links"]["tap"])})
+        marked = {"environment": dict(options["environment"])}
+        host = type("OwnHost", (Marked, near.NearcastHost), marked)
+        switch = type("OwnSwitch", (Marked, near.NearcastSwitch), marked)
+        controller = type("OwnController", (Marked, KnownController), marked)
         datapath = "user" if options["user_datapath"] else "kernel"
-        fail_mode = options["fail_mode"]
 
-        def switch(name, **params):
-            return near.NearcastSwitch(name, datapath=datapath, failMode=fail_mode, **params)
-
-        self.net = Mininet(switch=switch, controller=None, host=near.NearcastHost, link=link,
-                           ipBase=self.topology["network"], build=False)
+        self.net = Mininet(switch=partial(switch, datapath=datapath, failMode=options["fail_mode"]),
+                           controller=None, host=host, link=link, ipBase=self.topology["network"],
+                           build=False)
         if options["controller"]:
             ip, port = options["controller"].rsplit(":", 1)
-            self.net.addController("c0", KnownController, ip=ip, port=int(port))
-        self.net.topo = near.NearcastTopo(resolved=self.topology, tag=self.tag)
+            self.net.addController("c0", controller, ip=ip, port=int(port))
+        self.net.topo = near.NearcastTopo(resolved=self.topology, tag=self.tag, host=host)
         self.net.build()
 
     def nodes(self):
@@ -147,7 +159,6 @@ def attempt(step, failures):
 def build(topology, options):
     "A network from a topology and options, both as JSON."
     options = json.loads(options)
-    os.environ.update(dict(options["environment"]))
     drive = Drive(json.loads(topology))
     try:
         checked(lambda: drive.build(options))
