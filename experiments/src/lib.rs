@@ -5,12 +5,14 @@
 //! removes what a killed run left.
 
 pub mod clean;
+pub mod clip;
 pub mod doctor;
 pub mod figures;
 pub mod list;
 pub mod measure;
 pub mod report;
 pub mod result;
+pub mod scenario;
 pub mod world;
 
 /// Why a command ended: a sentence for a person, which says what was wrong and what to do next.

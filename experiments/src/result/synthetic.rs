@@ -157,7 +157,6 @@ fn viewer(index: usize, system: System) -> Viewer {
             missing: 0,
             repeated: 0,
             differing: 0,
-            first: Some(ORIGIN + 15_100 * MS),
         }),
     }
 }

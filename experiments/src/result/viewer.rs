@@ -138,8 +138,6 @@ pub struct Witness {
     pub repeated: u64,
     /// Pictures that differ from the clip's.
     pub differing: u64,
-    /// When the first decoded picture came out, ns.
-    pub first: Option<u64>,
 }
 
 /// One link of a path, in its direction.

@@ -1,0 +1,8 @@
+//! The clip that is broadcast: encoded once, in three temporal layers, and kept.
+
+mod facts;
+mod pictures;
+mod recipe;
+
+pub use pictures::Pictures;
+pub use recipe::{Clip, ClipError};
