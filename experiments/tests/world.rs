@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nearcast::world::{
-    Entry, Exclusive, Identity, Interrupted, LinkKind, Options, Shutdown, World,
+    Entry, Error, Exclusive, Identity, Interrupted, LinkKind, Options, Shutdown, World,
 };
 use nearcast_bridge::Kind;
 use nearcast_link::LinkParams;
@@ -135,8 +135,10 @@ fn processes_live_in_their_host_and_end_with_the_world() {
 
     let status = polite.stop().expect("stopped");
     assert_eq!(status.signal(), Some(libc_signal("TERM")));
-    assert!(world.spawn("none", Command::new("no-such-program")).is_err());
-    assert!(world.spawn_in("hx", "none", shell("true")).is_err());
+    let error = world.spawn("none", Command::new("no-such-program")).expect_err("no program");
+    assert!(error.to_string().contains("no-such-program is not installed"), "{error}");
+    let error = world.spawn_in("hx", "none", shell("true")).expect_err("no host");
+    assert!(error.to_string().contains("there is no host `hx`"), "{error}");
 
     let began = Instant::now();
     let removed = world.close().expect("taken down");
@@ -362,7 +364,8 @@ fn helper_that_holds_a_world() {
     wait_for("it says its number", spoke);
     let outsider = fs::read_to_string(process.stdout()).expect("a number");
     println!("world {} {}", world.bridge("s1").expect("a switch"), outsider.trim());
-    assert_eq!(shutdown.sleep(Duration::from_secs(60)), Err(Interrupted));
+    let waited = process.wait_unless(shutdown, Duration::from_secs(60));
+    assert!(matches!(waited, Err(Error::Interrupted(Interrupted))), "{waited:?}");
 }
 
 #[test]
@@ -418,6 +421,30 @@ fn children() -> Vec<String> {
         .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
         .collect();
     pids.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()).collect()
+}
+
+#[test]
+fn a_full_disk_is_an_error_before_anything_is_made() {
+    if !is_root() {
+        return;
+    }
+    let _exclusive = Exclusive::acquire().expect("the lock");
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).arg(folder.path()).status();
+        assert!(status.expect("it runs").success(), "{program}");
+    };
+    run("mount", &["-t", "tmpfs", "-o", "size=64k", "none"]);
+    let filled = fs::write(folder.path().join("filler"), [1; 1 << 20]);
+    let topology = Topology::named("single", &Choice::default()).expect("a topology");
+    let error = World::build(&topology, &Options::new(folder.path().to_owned()));
+    let records = own_records();
+    run("umount", &[]);
+
+    assert!(filled.is_err(), "the disk is full");
+    let error = error.expect_err("there is no room").to_string();
+    assert!(error.contains("No space left on device"), "{error}");
+    assert_eq!(records, 0);
 }
 
 fn exists(interface: &str) -> bool {

@@ -17,7 +17,7 @@ use nix::unistd::{Pid, getppid};
 
 use super::Error;
 use super::namespace::Namespace;
-use super::shutdown::wait_readable;
+use super::shutdown::{Shutdown, wait_readable};
 
 /// How long a process has to end after TERM.
 const GRACE: Duration = Duration::from_secs(2);
@@ -89,6 +89,23 @@ impl Process {
         self.status()
     }
 
+    /// Like [`wait`](Process::wait), but not beyond the flag of `shutdown`.
+    pub fn wait_unless(
+        &self,
+        shutdown: Shutdown,
+        limit: Duration,
+    ) -> Result<Option<ExitStatus>, Error> {
+        let deadline = Instant::now() + limit;
+        loop {
+            shutdown.check()?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let woken = wait_readable(&[self.descriptor(), shutdown.descriptor()], left);
+            if (woken && !shutdown.requested()) || left.is_zero() {
+                return self.status();
+            }
+        }
+    }
+
     /// The descriptor that becomes readable when it ends, for polling beside others.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.shared.ended.as_fd()
@@ -132,23 +149,22 @@ impl fmt::Debug for Process {
     }
 }
 
-/// Stops all of them, with one grace for all together.
+/// Stops all of them, with one grace for all together. Goes on after a failure, and returns the first.
 pub(super) fn stop_all(processes: &[Process]) -> Result<(), Error> {
-    for process in processes {
-        process.signal(Signal::SIGTERM)?;
-    }
+    let asked: Vec<_> = processes.iter().map(|it| it.signal(Signal::SIGTERM)).collect();
     let deadline = Instant::now() + GRACE;
-    for process in processes {
+    let ended = processes.iter().map(|process| {
         process.wait_until_ended(deadline);
         // While its leader is not reaped the group keeps its number, so this reaches what the
-        // leader left behind and nobody else. No such group is left: good.
+        // leader left behind and nobody else.
         let mut child = process.child();
-        if !is_reaped(&mut child) {
+        if !is_reaped(&child) {
             let _ = killpg(Pid::from_raw(process.pid() as i32), Signal::SIGKILL);
         }
-        child.wait().map_err(Error::system(format!("wait for {}", process.name())))?;
-    }
-    Ok(())
+        child.wait().map(drop).map_err(Error::system(format!("wait for {}", process.name())))
+    });
+    let ended: Vec<_> = ended.collect();
+    asked.into_iter().chain(ended).collect()
 }
 
 /// The thread that starts processes. A child's parent-death signal follows the *thread* that started
@@ -266,7 +282,7 @@ fn pidfd(pid: u32) -> io::Result<OwnedFd> {
 }
 
 /// Whether its exit status was fetched before: only then may its number belong to somebody else.
-fn is_reaped(child: &mut Child) -> bool {
+fn is_reaped(child: &Child) -> bool {
     // Asked without reaping it (WNOWAIT); ECHILD says that it was.
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
