@@ -23,8 +23,15 @@ impl Viewer {
         self.serve(now);
     }
 
-    /// The rest of a unit of which nothing has come for a while is late.
+    /// The rest of a unit of which nothing has come for a while is late, and so is the next unit when
+    /// the switch falls silent: it may have been the last one, and got lost, which nothing later will
+    /// ever show.
     fn quiet_tail(&mut self, now: Time) {
+        if let Some(next) = self.cursor.next
+            && self.steer.falls_silent(now, &self.settings)
+        {
+            self.pull.suspect(now, next, None, now);
+        }
         let Some(unit) = self.quiet_candidate() else { return };
         let touched = self.store.as_ref().and_then(|store| store.touched(unit));
         if touched.is_some_and(|touched| touched + self.settings.quiet <= now) {
@@ -72,10 +79,6 @@ impl Viewer {
             self.outputs.push_back(Output::CdnPause(pause));
         }
         let unit = self.cursor.next.unwrap_or(0);
-        if to == Path::Bridge {
-            // The next unit may have been the last one and lost, which nothing later will ever show.
-            self.pull.suspect(now, unit, None, now);
-        }
         self.event(Event::Path { from, to, unit, cause });
     }
 
@@ -106,7 +109,7 @@ impl Viewer {
     }
 
     fn drive_join(&mut self, now: Time) {
-        let ladder = self.pull.ladder(false);
+        let ladder = self.pull.ladder();
         let unknown = self.settings.timeout;
         let pull = &mut self.pull;
         let timeout = |of| pull.supplier(of).map_or(unknown, |supplier| supplier.timeout(unknown));
@@ -128,7 +131,6 @@ impl Viewer {
             store,
             stream: self.id,
             token: self.tailing.token_held(),
-            seed_first: self.steer.path() == Path::Bridge,
         };
         for asking in self.pull.plan(&plan) {
             if asking.repair {
@@ -169,7 +171,7 @@ impl Viewer {
             self.supply.deadline(),
             self.steer.deadline(self.cursor.blocked, settings).filter(|&at| at > now),
             self.pull.deadline(now, settings),
-            self.join.deadline(!self.pull.ladder(false).is_empty()),
+            self.join.deadline(!self.pull.ladder().is_empty()),
             give_up.filter(|&at| at > now),
             entry.and_then(|store| store.entry_deadline()).filter(|&at| at > now),
             quiet,

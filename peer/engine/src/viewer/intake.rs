@@ -385,7 +385,7 @@ impl Viewer {
     /// Whoever was asked for the group has none.
     fn lacks_group(&mut self, now: Time, from: SocketAddrV4) {
         let Some(rung) = self.join.asked(from) else { return };
-        let ladder = self.pull.ladder(false);
+        let ladder = self.pull.ladder();
         let broadcaster = self.membership.offer().and_then(|offer| offer.holders.last().copied());
         let next = ladder.get(rung + 1).map(|address| *address.ip());
         if next.is_some() && next == broadcaster {

@@ -16,8 +16,9 @@ const ALL: u16 = u16::MAX;
 /// A chunk counts as lost once this many that were asked of the same supplier after it have come
 /// (as in RFC 5681 3.2): suppliers answer in the order in which they are asked.
 const OVERTAKEN: u64 = 3;
-/// How long to wait once the whole ladder has been tried in vain, times the number of tries.
+/// How long to wait once the whole ladder has been tried in vain; doubles up to the longest.
 const ROUND_PAUSE: Span = Span::from_millis(100);
+const ROUND_PAUSE_MAX: Span = Span::from_secs(2);
 /// Most holes that are looked at for one plan; the first ones are the urgent ones.
 const HOLES_AT_ONCE: usize = 512;
 /// How long a supplier that has nothing of the stream is left alone.
@@ -26,9 +27,10 @@ const NOTHING_REST: Span = Span::from_millis(500);
 /// The units that are known to exist and are not whole, and what is done about them.
 ///
 /// Each is asked of the nearest holder first, then of the next one, then of the last in the
-/// controller's list (the broadcaster), then of the CDN seed, and so on from the start. While RTMP
-/// is being resumed the seed comes first, since what silenced the switch may have silenced the
-/// neighbours.
+/// controller's list (the broadcaster), then of the CDN seed, and so on from the start. Whoever does
+/// not answer twice in a row is left out for a while. While RTMP is being resumed the order is the
+/// same: the seed's tail brings what is missing anyway, and if the seed is what died, the neighbours
+/// have it.
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     holders: Vec<Supplier>,
@@ -94,8 +96,6 @@ pub(super) struct Plan<'a> {
     pub(super) stream: StreamId,
     /// What the seed gave; without one it is not asked.
     pub(super) token: Option<u64>,
-    /// Whether the seed is asked before the neighbours.
-    pub(super) seed_first: bool,
 }
 
 impl Pull {
@@ -120,14 +120,10 @@ impl Pull {
     }
 
     /// Whom to ask, in this order: two neighbours, the broadcaster, the seed.
-    pub(super) fn ladder(&self, seed_first: bool) -> Vec<SocketAddrV4> {
+    pub(super) fn ladder(&self) -> Vec<SocketAddrV4> {
         let near = self.holders.iter().take(2);
-        let mut ladder: Vec<_> = near.chain(self.holders.iter().skip(2).last()).collect();
-        match seed_first {
-            true => ladder.splice(0..0, &self.seed).for_each(drop),
-            false => ladder.extend(&self.seed),
-        }
-        ladder.into_iter().map(|supplier| supplier.address).collect()
+        let ladder = near.chain(self.holders.iter().skip(2).last()).chain(&self.seed);
+        ladder.map(|supplier| supplier.address).collect()
     }
 
     /// Takes note that chunks of `unit` below `upto` (all, if `None`) should have come by now; they
@@ -158,7 +154,7 @@ impl Pull {
         coming: u16,
     ) {
         self.suspect(now, unit, None, now);
-        let rung = self.ladder(false).iter().position(|&address| address == holder);
+        let rung = self.ladder().iter().position(|&address| address == holder);
         if let Some(hole) = self.holes.get_mut(&unit)
             && count > 0
         {
@@ -293,7 +289,7 @@ impl Pull {
     /// Drops the asks that `which` picks; their units are tried at the next supplier.
     fn climb(&mut self, now: Time, which: impl Fn(u64, &Ask) -> bool) -> usize {
         let dropped = self.take_asks(which);
-        let rungs = self.ladder(false).len().max(1);
+        let rungs = self.ladder().len().max(1);
         let mut before = None;
         for &unit in &dropped {
             if before.replace(unit) == Some(unit) {
@@ -302,7 +298,8 @@ impl Pull {
             if let Some(hole) = self.holes.get_mut(&unit) {
                 hole.rung += 1;
                 if hole.rung.is_multiple_of(rungs) {
-                    hole.not_before = now + ROUND_PAUSE * (hole.rung / rungs) as u64;
+                    let rounds = (hole.rung / rungs - 1).min(10);
+                    hole.not_before = now + (ROUND_PAUSE * (1 << rounds)).min(ROUND_PAUSE_MAX);
                 }
             }
         }
@@ -312,7 +309,7 @@ impl Pull {
     /// What to ask now, and of whom.
     pub(super) fn plan(&mut self, plan: &Plan<'_>) -> Vec<Asking> {
         let Plan { now, settings, store, .. } = *plan;
-        let ladder = self.ladder(plan.seed_first);
+        let ladder = self.ladder();
         let usable: Vec<bool> = ladder
             .iter()
             .map(|&address| {

@@ -41,6 +41,8 @@ struct Push {
     unit: Option<(u64, Time)>,
     /// The smoothed time between units.
     interval: Option<Span>,
+    /// Whether its silence has been noticed.
+    noticed: bool,
 }
 
 impl Steer {
@@ -102,6 +104,7 @@ impl Steer {
     /// A chunk was pushed.
     pub(super) fn pushed(&mut self, now: Time, unit: u64) {
         self.push.last = Some(now);
+        self.push.noticed = false;
         match self.push.unit {
             Some((last, at)) if unit > last => {
                 let sample = now.since(at) / (unit - last);
@@ -134,6 +137,13 @@ impl Steer {
     /// Whether the switch counts as silent.
     pub(super) fn silent(&self, now: Time, settings: &Settings) -> bool {
         self.silent_at(settings).is_none_or(|at| at <= now)
+    }
+
+    /// Whether the switch has just fallen silent; answers once for each silence.
+    pub(super) fn falls_silent(&mut self, now: Time, settings: &Settings) -> bool {
+        let falls = !self.push.noticed && self.push.last.is_some() && self.silent(now, settings);
+        self.push.noticed |= falls;
+        falls
     }
 
     /// Whether and why another way is to be relied on. `next` is the next unit to be released and
@@ -205,10 +215,9 @@ impl Steer {
     }
 
     pub(super) fn deadline(&self, blocked: Option<Time>, settings: &Settings) -> Option<Time> {
-        if self.path != Path::Switch {
-            return None;
-        }
-        let stuck = blocked.map(|since| since + settings.stuck);
-        self.silent_at(settings).into_iter().chain(stuck).min()
+        let switch = self.path == Path::Switch;
+        let stuck = blocked.filter(|_| switch).map(|since| since + settings.stuck);
+        let silent = self.silent_at(settings).filter(|_| switch || !self.push.noticed);
+        silent.into_iter().chain(stuck).min()
     }
 }

@@ -40,6 +40,16 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     ]
 }
 
+fn acts_that_come_and_go() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        Just(Act::Withdraw),
+        Just(Act::OfferAgain),
+        Just(Act::GroupDies),
+        Just(Act::GroupRises),
+        Just(Act::CdnBreaks(0)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -51,6 +61,26 @@ proptest! {
         run in any::<u64>(),
     ) {
         survives(&acts, at, loss, run);
+    }
+
+    #[test]
+    fn nothing_is_lost_however_often_ways_come_and_go(
+        flips in prop::collection::vec((acts_that_come_and_go(), 0.5..8.0f64), 1..8),
+        loss in 0.0..0.04f64,
+        run in any::<u64>(),
+    ) {
+        let mut world = scene(Clip::FULL, 9, &[0.0, 0.4], run);
+        world.down.iter_mut().for_each(|down| down.loss = loss);
+        for (act, at) in flips {
+            world.at(secs(at), act);
+        }
+        world.run(secs(14.0));
+        for n in 0..2 {
+            world.check(n);
+            world.assert_no_skip(n);
+            let last = world.last_released(n);
+            prop_assert_eq!(last.as_ref(), world.published.keys().next_back(), "hv{}", n + 1);
+        }
     }
 
     #[test]
