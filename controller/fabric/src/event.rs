@@ -162,10 +162,10 @@ pub enum Event {
         stream: StreamName,
         reason: Withdrawal,
     },
-    /// After a restart: a switch carries a peering of the controller before. It is left in place
-    /// until its offers have run out.
+    /// After a restart: a switch holds hosts, aliases or peerings of the controller before. They are
+    /// left in place until its offers have run out.
     OrphanKept { switch: DatapathId, entries: usize },
-    /// The time of such a peering is over.
+    /// The time of those that nobody took up is over.
     OrphanRemoved { switch: DatapathId, entries: usize },
 }
 

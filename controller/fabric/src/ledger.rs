@@ -28,10 +28,12 @@ pub(crate) enum Change {
 pub(crate) struct Ledger {
     entries: BTreeMap<EntryKey, Entry>,
     groups: BTreeMap<u32, Group>,
-    /// Found on the switch, ours by their cookie, wanted by nobody now: streams of a controller
-    /// before may hang on them.
-    orphans: BTreeSet<EntryKey>,
+    /// Found on the switch, ours by their cookie, wanted by nobody yet: what a controller before
+    /// left, and streams may hang on.
+    orphans: BTreeMap<EntryKey, Entry>,
     orphan_groups: BTreeSet<u32>,
+    /// Whether the switch was reconciled before: what it holds then is nobody else's.
+    reconciled: bool,
 }
 
 /// What a reconciliation came to.
@@ -99,7 +101,9 @@ impl Ledger {
     ) -> (Vec<Change>, Reconciled) {
         let mut changes = Vec::new();
         let mut outcome = Reconciled::default();
-        self.adopt(entries, groups);
+        if !std::mem::replace(&mut self.reconciled, true) {
+            self.adopt(entries, groups);
+        }
         for (id, group) in &self.groups {
             match groups.get(id) {
                 Some(found) if found == group => continue,
@@ -120,7 +124,7 @@ impl Ledger {
         }
         changes.push(Change::Barrier);
         for key in entries.keys() {
-            if !self.entries.contains_key(key) && !self.orphans.contains(key) {
+            if !self.entries.contains_key(key) && !self.orphans.contains_key(key) {
                 outcome.removed += 1;
                 changes.push(Change::RemoveEntry(*key));
             }
@@ -134,12 +138,10 @@ impl Ledger {
         (changes, outcome)
     }
 
-    /// Tells leftovers that streams may hang on from stale ones. Connections let through stay: they
-    /// fall idle by themselves. Peerings and aliases stay for the time of a lease. A stale host or
-    /// pipeline entry is merely wrong.
+    /// Keeps what a controller before left and traffic may hang on. Connections let through fall
+    /// idle by themselves; hosts, aliases and peerings stay until
+    /// [`drop_orphans`](Ledger::drop_orphans). A pipeline entry that is not wanted is merely wrong.
     fn adopt(&mut self, entries: &BTreeMap<EntryKey, Entry>, groups: &BTreeMap<u32, Group>) {
-        self.orphans.clear();
-        self.orphan_groups.clear();
         for (key, entry) in entries {
             if self.entries.contains_key(key) {
                 continue;
@@ -148,14 +150,14 @@ impl Ledger {
                 Some(Purpose::Bypass) => {
                     self.entries.insert(*key, entry.clone());
                 }
-                Some(Purpose::Alias) => {
-                    self.orphans.insert(*key);
+                Some(Purpose::Forwarding | Purpose::Alias) => {
+                    self.orphans.insert(*key, entry.clone());
                 }
                 Some(Purpose::Peering) => {
-                    self.orphans.insert(*key);
+                    self.orphans.insert(*key, entry.clone());
                     self.orphan_groups.extend(leads_to(entry).filter(|id| groups.contains_key(id)));
                 }
-                Some(Purpose::Pipeline | Purpose::Forwarding) | None => {}
+                Some(Purpose::Pipeline) | None => {}
             }
         }
         self.orphan_groups.retain(|id| !self.groups.contains_key(id));
@@ -163,12 +165,12 @@ impl Ledger {
 
     /// Gives up what [`adopt`](Ledger::adopt) kept.
     pub(crate) fn drop_orphans(&mut self) -> Vec<Change> {
-        let entries = std::mem::take(&mut self.orphans).into_iter().map(Change::RemoveEntry);
+        let entries = std::mem::take(&mut self.orphans).into_keys().map(Change::RemoveEntry);
         let groups = std::mem::take(&mut self.orphan_groups).into_iter().map(Change::RemoveGroup);
         entries.chain(groups).collect()
     }
 
-    pub(crate) fn orphans(&self) -> &BTreeSet<EntryKey> {
+    pub(crate) fn orphans(&self) -> &BTreeMap<EntryKey, Entry> {
         &self.orphans
     }
 
@@ -274,8 +276,7 @@ mod tests {
         let (changes, outcome) = after.reconcile(&entries, &groups);
         assert_eq!(changes, [Change::Barrier]);
         assert_eq!((outcome.orphans, outcome.removed), (2, 0));
-        let admitted =
-            after.orphans().iter().find_map(|key| pipeline::admitted((key, &entries[key])));
+        let admitted = after.orphans().iter().find_map(pipeline::admitted);
         assert_eq!(admitted, Some(host));
 
         after.set(pipeline::admission(&host, range));

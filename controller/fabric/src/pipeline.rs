@@ -292,6 +292,15 @@ pub(crate) fn to_host(mac: Mac, port: u32) -> Placed {
 /// The bit of a MAC address that is set where it names a group.
 const GROUP_BIT: Mac = Mac([1, 0, 0, 0, 0, 0]);
 
+/// The host and port of a [`to_host`] entry, read back from a switch.
+pub(crate) fn reached((key, entry): (&EntryKey, &Entry)) -> Option<(Mac, u32)> {
+    let mac = key.pattern.eth_destination?.value;
+    match (key.table, key.priority, entry.steps.as_slice()) {
+        (FORWARDING, 100, [Step::Output(port)]) => Some((mac, *port)),
+        _ => None,
+    }
+}
+
 fn to_groups() -> Pattern {
     let group = Masked { value: GROUP_BIT, mask: GROUP_BIT };
     Pattern { eth_destination: Some(group), ..Pattern::default() }

@@ -6,7 +6,7 @@ use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
     Body, ErrorMessage, ErrorType, Features, FlowMod, FlowRemoved, FlowStatsRequest, Message,
     MultipartReply, MultipartRequest, PacketIn, Port, PortReason, PortStatus, Reply, Request,
-    SwitchConfig,
+    SwitchConfig, port_number,
 };
 use rust_openflow::{Hello, VERSION_13};
 
@@ -207,13 +207,18 @@ impl Fabric {
         let Stage::Reading(reading) = &mut switch.stage else { return };
         match reply.body {
             Reply::Desc(desc) => {
-                // OVS puts the name of the bridge there.
+                // OVS says "None" unless it was given one.
                 if !desc.datapath.is_empty() && desc.datapath != "None" {
                     switch.name = desc.datapath;
                 }
                 reading.described = true;
             }
             Reply::PortDesc(ports) => {
+                // On OVS the local port has the name of the bridge.
+                let local = ports.iter().find(|port| port.number == port_number::LOCAL);
+                if let Some(local) = local.filter(|_| switch.name == id.to_string()) {
+                    switch.name = local.name.clone();
+                }
                 let known = reading.ports.get_or_insert_default();
                 known.extend(
                     ports.iter().filter_map(port_info).take(limit - known.len().min(limit)),
@@ -259,16 +264,13 @@ impl Fabric {
     /// Brings a switch that told what it holds to what it should hold, and goes live.
     fn reconcile(&mut self, id: DatapathId, reading: Reading) {
         let ports = reading.ports.unwrap_or_default();
+        let name = self.switches.get(&id).map(|switch| switch.name.clone()).unwrap_or_default();
+        self.event(Event::SwitchConnected { switch: id, name, ports: ports.len() });
         self.replace_ports(id, ports);
         let range = self.config.virtual_range;
         let Some(switch) = self.switches.get_mut(&id) else { return };
         let (changes, outcome) = switch.ledger.reconcile(&reading.entries, &reading.groups);
-        for host in switch
-            .ledger
-            .orphans()
-            .iter()
-            .filter_map(|key| pipeline::admitted((key, reading.entries.get(key)?)))
-        {
+        for host in switch.ledger.orphans().iter().filter_map(pipeline::admitted) {
             let at = Attachment { switch: id, port: host.port };
             let place = Place { mac: host.mac, address: host.address, at };
             self.aliases.remember(place, host.alias, &mut self.pool);
@@ -276,12 +278,9 @@ impl Fabric {
         for group in switch.ledger.orphan_groups() {
             self.pool.reserve(pipeline::group_address(*group, range));
         }
-        let name = switch.name.clone();
-        let ports = switch.ports.len();
         let removed = outcome.removed + reading.garbage.len();
         switch.reconciled = (outcome.kept, outcome.added, removed);
         switch.go_live(changes, reading.garbage);
-        self.event(Event::SwitchConnected { switch: id, name, ports });
         if outcome.orphans > 0 {
             self.event(Event::OrphanKept { switch: id, entries: outcome.orphans });
             self.agenda.ensure(Timer::Orphans(id), self.now + self.config.lease);
@@ -289,8 +288,18 @@ impl Fabric {
         self.flush(id);
     }
 
+    /// The time of what a controller before left is over. Hosts that were not heard of since are
+    /// taken over: by now it is known which ports lead to switches.
     pub(crate) fn drop_orphans(&mut self, id: DatapathId) {
         let range = self.config.virtual_range;
+        let Some(switch) = self.switches.get(&id) else { return };
+        let reached: Vec<_> =
+            switch.ledger.orphans().iter().filter_map(pipeline::reached).collect();
+        for (mac, port) in reached {
+            if self.hosts.host(mac).is_none() {
+                self.learn(mac, None, Attachment { switch: id, port });
+            }
+        }
         let Some(switch) = self.switches.get_mut(&id) else { return };
         for group in switch.ledger.orphan_groups() {
             self.pool.release(pipeline::group_address(*group, range));

@@ -60,6 +60,10 @@ fn a_controller_that_restarts_leaves_streams_alone_for_the_time_of_a_lease() {
     assert_eq!(world.count("orphan_kept"), 1);
     world.udp("b", group, 7935, b"\x01on");
     assert_eq!(world.received("v1").len(), 1, "the stream did not notice");
+    let missed = world.fabric.packet_ins().get("unknown").copied();
+    world.udp("b", crate::world::CDN, 9, b"forwarding too");
+    assert_eq!(world.received("cdn").len(), 1);
+    assert_eq!(world.fabric.packet_ins().get("unknown").copied(), missed);
     // They begin anew: the same aliases, another group.
     publish(&mut world, "b", 40_001, "live/other", true);
     play(&mut world, "v1", 40_001, "live/other");
@@ -68,6 +72,7 @@ fn a_controller_that_restarts_leaves_streams_alone_for_the_time_of_a_lease() {
     world.run(Span::from_secs(31));
     assert_eq!(world.count("orphan_removed"), 1);
     assert_eq!(world.switches[&1].groups.len(), 1, "the old one is gone");
+    assert_eq!(world.switches[&1].at(2, 100).len(), 3, "the hosts are not");
     let group = world.offer("b").group;
     world.udp("b", group, 7935, b"\x01new");
     assert_eq!(world.received("v1").len(), 1);

@@ -199,3 +199,25 @@ fn connections_of_one_client_are_bounded() {
     play(&mut world, "v1", 40_000, "live/room");
     assert_eq!(accepted(&world).len(), 1, "others are not concerned");
 }
+
+#[test]
+fn real_programs_are_understood() {
+    let mut world = World::single(config(), 3);
+    let mut port = 40_000;
+    let mut replay = |host, role, capture| {
+        port += 1;
+        let mut session = Session::open(&mut world, host, port, "cdn", role, "live/x");
+        session.replay(&mut world, capture);
+        let found = accepted(&world);
+        (found.len(), found.last().cloned())
+    };
+    let room = |role| Some(("live/room".to_owned(), role, true));
+    let (broadcaster, viewer) = (room(Role::Broadcaster), room(Role::Viewer));
+    assert_eq!(replay("b", Role::Broadcaster, "ffmpeg-publish.rtmp"), (1, broadcaster.clone()));
+    let refused = replay("v3", Role::Broadcaster, "ffmpeg-publish-refused.rtmp");
+    assert_eq!(refused, (1, broadcaster), "no further role");
+    assert_eq!(replay("v1", Role::Viewer, "ffmpeg-play.rtmp"), (2, viewer.clone()));
+    assert_eq!(replay("v2", Role::Viewer, "rtmpdump-play.rtmp"), (3, viewer.clone()));
+    assert_eq!(replay("v3", Role::Viewer, "mplayer-play.rtmp"), (4, viewer));
+    assert_eq!(world.count("role_refused"), 1);
+}

@@ -118,6 +118,20 @@ impl Session {
         }
     }
 
+    /// Sends what real programs said, as recorded by the media crate's example `capture`: a byte for
+    /// the side, a length of four bytes, and as many bytes.
+    pub(crate) fn replay(&mut self, world: &mut World, capture: &str) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../common/media/tests/captures/");
+        let path = format!("{folder}{capture}");
+        let recorded = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut rest = recorded.as_slice();
+        while let Some(([side, a, b, c, d], tail)) = rest.split_first_chunk::<5>() {
+            let (bytes, tail) = tail.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+            self.bytes(world, *side == 0, bytes);
+            rest = tail;
+        }
+    }
+
     /// The client ends its stream by RTMP and keeps the connection.
     pub(crate) fn finish(&mut self, world: &mut World) {
         self.rtmp.0.finish();
