@@ -1,7 +1,6 @@
 //! What is done after every input and whenever something comes due.
 
 use nearcast_machine::{Span, Time};
-use nearcast_media::peering::PORT;
 
 use super::join::{Fetching, Join};
 use super::pull::Plan;
@@ -151,7 +150,6 @@ impl Viewer {
             let datagram = Datagram::Chunk(chunk);
             self.supply.charge(to, datagram.encoded_len());
             self.counters.chunks_served += 1;
-            debug_assert_eq!(to.port(), PORT, "aliases are reached at one port only");
             self.send(to, datagram);
         }
     }

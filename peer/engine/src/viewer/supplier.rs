@@ -117,3 +117,66 @@ impl Supplier {
         self.rests_until
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nearcast_machine::Seed;
+
+    use super::*;
+
+    const UNKNOWN: Span = Span::from_millis(60);
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    fn supplier() -> Supplier {
+        Supplier::new(SocketAddrV4::new([10, 254, 1, 1].into(), 7935))
+    }
+
+    #[test]
+    fn the_window_doubles_per_round_trip_and_halves_once_per_round_trip() {
+        let mut supplier = supplier();
+        assert_eq!(supplier.room(256), 32);
+        (0..32).for_each(|_| supplier.answers(at(100)));
+        assert_eq!(supplier.room(256), 64);
+        (0..5).for_each(|_| supplier.loses(at(100), UNKNOWN));
+        assert_eq!(supplier.room(256), 32, "five losses of one round trip are one");
+        (0..32).for_each(|_| supplier.answers(at(130)));
+        assert_eq!(supplier.room(256), 32, "past its threshold it grows by one per window");
+        (0..2).for_each(|_| supplier.answers(at(130)));
+        assert_eq!(supplier.room(256), 33);
+        assert_eq!(supplier.room(20), 20);
+        supplier.in_flight = 30;
+        assert_eq!(supplier.room(256), 0, "room for three is not worth a datagram");
+    }
+
+    #[test]
+    fn the_time_to_answer_follows_the_round_trip() {
+        let mut supplier = supplier();
+        assert_eq!(supplier.timeout(UNKNOWN), UNKNOWN);
+        (0..50).for_each(|_| supplier.sample(Span::from_millis(32)));
+        assert_eq!(supplier.timeout(UNKNOWN), Span::from_millis(64));
+        supplier.sample(Span::from_millis(132));
+        assert!(supplier.timeout(UNKNOWN) > Span::from_millis(120), "it varies");
+        (0..50).for_each(|_| supplier.sample(Span::from_micros(300)));
+        assert_eq!(supplier.timeout(UNKNOWN), TIMEOUT.0);
+    }
+
+    #[test]
+    fn one_who_does_not_answer_rests_longer_and_longer_until_heard_again() {
+        let mut supplier = supplier();
+        let mut rng = Seed::new(1).rng();
+        supplier.fails(at(1000), UNKNOWN, &mut rng);
+        assert!(supplier.rests_until() <= at(1000), "once may be chance");
+        let mut before = Span::ZERO;
+        for _ in 0..4 {
+            supplier.fails(at(2000), UNKNOWN, &mut rng);
+            let rest = supplier.rests_until().since(at(2000));
+            assert!(rest > before && rest <= REST_MAX, "{rest} after {before}");
+            before = rest;
+        }
+        supplier.heard(at(2100));
+        assert!(supplier.rests_until() <= at(2100));
+    }
+}
