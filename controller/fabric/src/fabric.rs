@@ -104,6 +104,8 @@ pub struct Fabric {
     pub(crate) pool: VirtualPool,
     pub(crate) aliases: Aliases,
     pub(crate) learned_cdn: BTreeSet<Ipv4Addr>,
+    /// The TCP ports that are inspected.
+    pub(crate) rtmp_ports: BTreeSet<u16>,
     pub(crate) agenda: Agenda<Timer>,
     pub(crate) rng: Rng,
     /// Counts roles up, so that the later of two is known.
@@ -131,6 +133,7 @@ impl Fabric {
             pool: VirtualPool::new(config.virtual_range),
             aliases: Aliases::default(),
             learned_cdn: BTreeSet::new(),
+            rtmp_ports: config.rtmp_ports(),
             agenda: Agenda::new(),
             rng: config.seed.derive("peerings").rng(),
             roles_seen: 0,
@@ -209,6 +212,14 @@ impl Fabric {
         }
     }
 
+    /// Sets the time at which a connection has been inspected for long enough.
+    fn watch_inspection(&mut self) {
+        match self.inspection.deadline() {
+            Some(deadline) => self.agenda.set(Timer::Inspect, deadline),
+            None => self.agenda.cancel(&Timer::Inspect),
+        }
+    }
+
     fn due(&mut self, timer: Timer) {
         match timer {
             Timer::Handshake(connection) => self.handshake_due(connection),
@@ -219,6 +230,7 @@ impl Fabric {
             Timer::Inspect => {
                 self.inspection.expire(self.now);
                 self.take_findings(None);
+                self.watch_inspection();
             }
             Timer::Offer(stream, mac) => self.offer_due(&stream, mac),
             Timer::Orphans(switch) => self.drop_orphans(switch),
@@ -248,9 +260,7 @@ impl Machine for Fabric {
             }
             Input::Gone(connection, reason) => self.gone(connection, reason),
         }
-        if let Some(deadline) = self.inspection.deadline() {
-            self.agenda.set(Timer::Inspect, deadline);
-        }
+        self.watch_inspection();
     }
 
     fn expire(&mut self, now: Time) {

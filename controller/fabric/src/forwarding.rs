@@ -10,7 +10,7 @@ use crate::fabric::{Fabric, Timer};
 use crate::hosts::Learned;
 use crate::neighbours::Held;
 use crate::pipeline::{FORWARDING, INSPECT, Placed};
-use crate::switch::{Concern, Switch};
+use crate::switch::Concern;
 use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 use rust_openflow::v13::{Action, Body, PacketOut};
 
@@ -284,11 +284,6 @@ impl Fabric {
                 self.remove_entry(switch, &Concern::Common, key);
             }
         }
-    }
-
-    /// The name of a switch's state for tests and logs.
-    pub fn is_ready(&self, switch: DatapathId) -> bool {
-        self.switches.get(&switch).is_some_and(Switch::is_live)
     }
 }
 

@@ -48,16 +48,18 @@ impl Neighbours {
         Neighbours { asks: BTreeMap::new(), held: Vec::new(), limit }
     }
 
-    /// Notes that `address` is wanted; `true` if nobody was asking for it yet.
-    pub(crate) fn want(&mut self, address: Ipv4Addr, asker: Option<Asker>) -> bool {
-        if !self.asks.contains_key(&address) && self.asks.len() >= self.limit {
-            return false;
+    /// Notes that `address` is wanted; `true` if nobody was asking for it yet. Hosts of one port
+    /// may have a quarter of all asks open: one that scans leaves room for others.
+    pub(crate) fn want(&mut self, address: Ipv4Addr, asker: Asker) -> bool {
+        if !self.asks.contains_key(&address) {
+            let first_by = |ask: &&Ask| ask.askers.first().is_some_and(|a| a.at == asker.at);
+            let by_port = self.asks.values().filter(first_by).count();
+            if self.asks.len() >= self.limit || by_port >= self.limit / 4 {
+                return false;
+            }
         }
         let ask = self.asks.entry(address).or_default();
-        if let Some(asker) = asker
-            && ask.askers.len() < ASKERS
-            && !ask.askers.contains(&asker)
-        {
+        if ask.askers.len() < ASKERS && !ask.askers.contains(&asker) {
             ask.askers.push(asker);
         }
         ask.tries == 0

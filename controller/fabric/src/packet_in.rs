@@ -1,5 +1,7 @@
 //! Packet-ins: what each teaches and calls for.
 
+use std::net::Ipv4Addr;
+
 use nearcast_machine::Span;
 use nearcast_media::peering;
 use nearcast_media::rtmp::Side;
@@ -94,13 +96,13 @@ impl Fabric {
             return;
         }
         let asker = Asker { mac: arp.sender_mac, address: arp.sender, at };
-        if self.neighbours.want(arp.target, Some(asker)) {
+        if self.neighbours.want(arp.target, asker) {
             self.ask_again(arp.target);
         }
     }
 
     /// Asks for an address at the edge, or gives up.
-    pub(crate) fn ask_again(&mut self, target: std::net::Ipv4Addr) {
+    pub(crate) fn ask_again(&mut self, target: Ipv4Addr) {
         let Some(ask) = self.neighbours.ask(target) else { return };
         ask.tries += 1;
         let tries = ask.tries;
@@ -127,7 +129,7 @@ impl Fabric {
     }
 
     /// Answers those who waited for an address that is known now, but for who `heard` it already.
-    fn resolved(&mut self, address: std::net::Ipv4Addr, heard: Option<Mac>) {
+    fn resolved(&mut self, address: Ipv4Addr, heard: Option<Mac>) {
         let Some(owner) = self.hosts.owner(address) else { return };
         let Some(ask) = self.neighbours.settle(address) else { return };
         self.agenda.cancel(&Timer::Ask(address));
@@ -148,7 +150,7 @@ impl Fabric {
             return;
         }
         self.learn(source, self.unowned(*segment.source.ip()), at);
-        let ports = self.config.rtmp_ports();
+        let ports = &self.rtmp_ports;
         let side = if ports.contains(&segment.destination.port()) {
             Side::Client
         } else if ports.contains(&segment.source.port()) {
@@ -194,13 +196,13 @@ impl Fabric {
             return;
         }
         let asker = Asker { mac: frame.source, address: source, at };
-        if self.neighbours.want(destination, Some(asker)) {
+        if self.neighbours.want(destination, asker) {
             self.ask_again(destination);
         }
     }
 
     /// An address that a mere IP packet may claim: one that no host has shown by ARP.
-    fn unowned(&self, address: std::net::Ipv4Addr) -> Option<std::net::Ipv4Addr> {
+    fn unowned(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
         self.hosts.owner(address).is_none().then_some(address)
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
-    Body, ErrorMessage, ErrorType, Features, FlowMod, FlowRemoved, FlowStatsRequest, Message,
-    MultipartReply, MultipartRequest, PacketIn, Port, PortReason, PortStatus, Reply, Request,
-    SwitchConfig, port_number,
+    Body, ErrorMessage, ErrorType, Features, FlowMod, FlowRemoved, FlowRemovedReason,
+    FlowStatsRequest, Message, MultipartReply, MultipartRequest, PacketIn, Port, PortReason,
+    PortStatus, Reply, Request, SwitchConfig, port_number,
 };
 use rust_openflow::{Hello, VERSION_13};
 
@@ -170,9 +170,9 @@ impl Fabric {
                 return;
             }
             let mut switch = Switch::new(id, &self.config.limits);
-            let ports = self.config.rtmp_ports();
-            let fixed = pipeline::fixed(self.config.virtual_range, &ports);
-            for placed in fixed.into_iter().chain(pipeline::rtmp_ends(&ports)) {
+            let ports = &self.rtmp_ports;
+            let fixed = pipeline::fixed(self.config.virtual_range, ports);
+            for placed in fixed.into_iter().chain(pipeline::rtmp_ends(ports)) {
                 switch.ledger.set(placed);
             }
             self.switches.insert(id, switch);
@@ -380,6 +380,10 @@ impl Fabric {
     }
 
     fn flow_removed(&mut self, id: DatapathId, removed: &FlowRemoved) {
+        // What was deleted was deleted by us, and may stand for another connection by now.
+        if removed.reason != FlowRemovedReason::IdleTimeout {
+            return;
+        }
         let Some(pattern) = translate::pattern(&removed.matching) else { return };
         let key = EntryKey { table: removed.table_id, priority: removed.priority, pattern };
         if Cookie(removed.cookie).purpose() != Some(Purpose::Bypass) {

@@ -65,6 +65,8 @@ pub(crate) struct Topology {
     links: BTreeMap<Attachment, Link>,
     /// Configured one-way delays of ports.
     delays: BTreeMap<Attachment, Span>,
+    /// Both ends of every link.
+    trunks: BTreeSet<Attachment>,
 }
 
 /// The next hop towards a destination switch, and how far it still is.
@@ -93,7 +95,11 @@ impl Topology {
     /// Notes that a probe sent out of `from` arrived at `to`; `true` if that changed the graph.
     pub(crate) fn link_seen(&mut self, from: Attachment, to: Attachment, now: Time) -> bool {
         let before = self.links.insert(from, Link { to, seen: now });
-        before.is_none_or(|link| link.to != to)
+        let changed = before.is_none_or(|link| link.to != to);
+        if changed {
+            self.find_trunks();
+        }
+        changed
     }
 
     /// Forgets every link at a port, in both directions, and returns their other ends.
@@ -106,6 +112,7 @@ impl Topology {
             }
             !at_port
         });
+        self.find_trunks();
         ends
     }
 
@@ -127,13 +134,18 @@ impl Topology {
         for (from, _) in &stale {
             self.links.remove(from);
         }
+        self.find_trunks();
         stale
     }
 
     /// Whether a port leads to another switch. One proven direction is enough: a host must not be
     /// learned on either end of it.
     pub(crate) fn is_trunk(&self, port: Attachment) -> bool {
-        self.links.contains_key(&port) || self.links.values().any(|link| link.to == port)
+        self.trunks.contains(&port)
+    }
+
+    fn find_trunks(&mut self) {
+        self.trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
     }
 
     /// For every switch that reaches `destination`: the port of its shortest path there. Ties go
@@ -225,9 +237,9 @@ mod tests {
         Attachment { switch: DatapathId(switch), port }
     }
 
-    fn graph(links: &[((u64, u32), (u64, u32))]) -> Topology {
+    fn graph(links: &[[(u64, u32); 2]]) -> Topology {
         let mut topology = Topology::default();
-        for ((a, ap), (b, bp)) in links {
+        for [(a, ap), (b, bp)] in links {
             topology.add_switch(DatapathId(*a));
             topology.add_switch(DatapathId(*b));
             assert!(topology.link_seen(at(*a, *ap), at(*b, *bp), Time::ZERO));
@@ -238,7 +250,7 @@ mod tests {
 
     /// Four switches in a ring.
     fn ring() -> Topology {
-        graph(&[((1, 1), (2, 2)), ((2, 1), (3, 2)), ((3, 1), (4, 2)), ((4, 1), (1, 2))])
+        graph(&[[(1, 1), (2, 2)], [(2, 1), (3, 2)], [(3, 1), (4, 2)], [(4, 1), (1, 2)]])
     }
 
     #[test]
@@ -268,7 +280,7 @@ mod tests {
     fn a_ring_has_a_tree_without_a_loop() {
         let tree = ring().tree();
         assert_eq!(tree.len(), 6, "three links of four");
-        let parallel = graph(&[((1, 1), (2, 1)), ((1, 2), (2, 2))]);
+        let parallel = graph(&[[(1, 1), (2, 1)], [(1, 2), (2, 2)]]);
         assert_eq!(parallel.tree(), BTreeSet::from([at(1, 1), at(2, 1)]));
     }
 

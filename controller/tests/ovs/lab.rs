@@ -21,7 +21,8 @@ pub(crate) fn unable() -> Option<String> {
     }
     for program in ["ovs-vsctl", "ip", "ethtool", "nginx", "ffmpeg"] {
         // Whatever it answers, it is there.
-        let there = Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let there =
+            Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if there.is_err() {
             return Some(format!("no {program}"));
         }

@@ -12,8 +12,6 @@ use std::time::Duration;
 use lab::{Lab, wait_for};
 use nearcast_media::peering::{Answer, Message, Offer, PORT};
 
-const CDN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
-
 macro_rules! needs_a_lab {
     () => {
         if let Some(reason) = lab::unable() {
@@ -111,7 +109,8 @@ fn publish(lab: &mut Lab, host: &str) -> usize {
 }
 
 fn play(lab: &mut Lab, host: &str) -> usize {
-    let arguments = "-loglevel error -probesize 32 -i rtmp://10.0.0.100/live/room -c copy -f null -";
+    let arguments =
+        "-loglevel error -probesize 32 -i rtmp://10.0.0.100/live/room -c copy -f null -";
     lab.spawn(host, "ffmpeg", &arguments.split_whitespace().collect::<Vec<_>>())
 }
 
@@ -181,6 +180,7 @@ fn a_stream_is_carried_by_the_switch() {
     lab.start_controller(&["--cdn", "10.0.0.100"]);
     let ready = lab.wait_events("switch_ready", 1).remove(0);
     assert!(ready["kept"].as_u64() > Some(10), "{ready}");
+    assert_eq!(ready["removed"], 0, "{ready}");
     lab.wait_events("orphan_kept", 1);
     broadcaster.socket.send_to(b"\x01fourth", group).expect("sent");
     v2.expect(b"\x01fourth", offer.group);

@@ -155,3 +155,13 @@ fn hosts_that_know_each_other_stay_so_while_the_controller_is_away() {
     world.send("b", probe);
     assert_eq!(world.hosts["b"].inbox.len(), 1, "v1 answered by itself");
 }
+
+#[test]
+fn a_host_that_scans_leaves_others_room_to_ask() {
+    let mut world = World::single(config(), 2);
+    let b = (world.hosts["b"].mac, world.hosts["b"].ip);
+    for n in 0..200 {
+        world.send("b", arp(1, b, (Mac([0; 6]), Ipv4Addr::new(10, 0, 99, n))));
+    }
+    assert!(world.reaches("v1", "v2"));
+}

@@ -37,6 +37,27 @@ impl Flow {
     }
 }
 
+impl Flow {
+    /// What the controller is told of its end, if it asked to be.
+    fn removed(self, reason: FlowRemovedReason) -> Option<Message> {
+        let removed = FlowRemoved {
+            cookie: self.cookie,
+            priority: self.priority,
+            reason,
+            table_id: self.table,
+            duration_sec: 0,
+            duration_nsec: 0,
+            idle_timeout: self.idle,
+            hard_timeout: 0,
+            packet_count: self.packets,
+            byte_count: 0,
+            matching: self.matching,
+        };
+        let wanted = self.flags & flow_flags::SEND_FLOW_REM != 0;
+        wanted.then(|| Message::new(0, Body::FlowRemoved(removed)))
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
     pub(crate) id: u64,
@@ -98,7 +119,7 @@ impl Switch {
             Body::MultipartRequest(request) => {
                 Body::MultipartReply(MultipartReply { more: false, body: self.reply(request.body) })
             }
-            Body::FlowMod(flow) => match self.flow_mod(now, flow) {
+            Body::FlowMod(flow) => match self.flow_mod(now, flow, &mut effects) {
                 Some(error) => error,
                 None => return effects,
             },
@@ -149,7 +170,7 @@ impl Switch {
         }
     }
 
-    fn flow_mod(&mut self, now: Time, flow: FlowMod) -> Option<Body> {
+    fn flow_mod(&mut self, now: Time, flow: FlowMod, effects: &mut Effects) -> Option<Body> {
         self.mods += 1;
         let flags = |field: &Oxm| matches!(field, Oxm::TcpFlags(_));
         if self.no_tcp_flags && flow.matching.fields.iter().any(flags) {
@@ -172,7 +193,13 @@ impl Switch {
             }
             FlowCommand::DeleteStrict => {
                 let ours = |known: &Flow| (known.cookie ^ flow.cookie) & flow.cookie_mask == 0;
-                self.flows.retain(|known| !(known.is(&flow) && ours(known)));
+                let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flows)
+                    .into_iter()
+                    .partition(|known| known.is(&flow) && ours(known));
+                self.flows = kept;
+                let told =
+                    gone.into_iter().filter_map(|flow| flow.removed(FlowRemovedReason::Delete));
+                effects.messages.extend(told);
             }
             FlowCommand::Delete if flow.table_id == TABLE_ALL => self.flows.clear(),
             other => panic!("the switch in memory does not do {other:?}"),
@@ -302,24 +329,7 @@ impl Switch {
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.flows).into_iter().partition(idle);
         self.flows = kept;
-        let told = |flow: Flow| {
-            let wanted = flow.flags & flow_flags::SEND_FLOW_REM != 0;
-            let removed = FlowRemoved {
-                cookie: flow.cookie,
-                priority: flow.priority,
-                reason: FlowRemovedReason::IdleTimeout,
-                table_id: flow.table,
-                duration_sec: 0,
-                duration_nsec: 0,
-                idle_timeout: flow.idle,
-                hard_timeout: 0,
-                packet_count: flow.packets,
-                byte_count: 0,
-                matching: flow.matching,
-            };
-            wanted.then(|| Message::new(0, Body::FlowRemoved(removed)))
-        };
-        gone.into_iter().filter_map(told).collect()
+        gone.into_iter().filter_map(|flow| flow.removed(FlowRemovedReason::IdleTimeout)).collect()
     }
 
     /// Entries of one table and priority.
