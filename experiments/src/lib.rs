@@ -10,8 +10,10 @@ pub mod doctor;
 pub mod figures;
 pub mod list;
 pub mod measure;
+pub mod ping;
 pub mod report;
 pub mod result;
+pub mod run;
 pub mod scenario;
 pub mod world;
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list, report};
+use nearcast::{clean, doctor, list, ping, report, run};
 
 /// CDN against P2P-assisted livestreaming, measured.
 #[derive(Parser)]
@@ -15,6 +15,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// CDN against P2P-assisted livestreaming: the paper's experiments and a sweep of viewers.
+    Compare(run::CompareArgs),
+    /// One experiment.
+    Run(run::RunArgs),
+    /// Ping trains between hosts of a topology, idle or under a stream.
+    Ping(ping::Args),
     /// What this machine can and cannot do.
     Doctor(doctor::Args),
     /// Removes what killed runs left behind, and only that.
@@ -28,6 +34,9 @@ enum Command {
 /// A command answers with its exit code, or with the one line that a person should see.
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Compare(args) => run::compare(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Ping(args) => ping::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Clean(args) => clean::main(&args),
         Command::List(args) => list::main(&args),

@@ -14,7 +14,9 @@ pub(super) fn measure(data: &[u8], shape: ClipFacts) -> Result<ClipFacts, String
     while !rest.is_empty() {
         let (media, taken) = match flv::parse_tag(rest) {
             Ok(tag) => tag,
-            Err(Error::Incomplete { .. }) => return Err("it ends in the middle of a tag".to_owned()),
+            Err(Error::Incomplete { .. }) => {
+                return Err("it ends in the middle of a tag".to_owned());
+            }
             Err(error) => return Err(error.to_string()),
         };
         rest = &rest[taken..];

@@ -4,5 +4,6 @@ mod facts;
 mod pictures;
 mod recipe;
 
+pub(crate) use pictures::FRAMECRC;
 pub use pictures::Pictures;
 pub use recipe::{Clip, ClipError};

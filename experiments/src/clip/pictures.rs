@@ -15,7 +15,8 @@ pub struct Pictures {
 
 /// How FFmpeg is made to write a line per decoded picture, none dropped or doubled for the sake of a
 /// steady rate.
-pub(crate) const FRAMECRC: [&str; 6] = ["-fps_mode", "passthrough", "-f", "framecrc", "-flush_packets", "1"];
+pub(crate) const FRAMECRC: [&str; 6] =
+    ["-fps_mode", "passthrough", "-f", "framecrc", "-flush_packets", "1"];
 
 impl Pictures {
     /// Decodes the clip.
@@ -31,7 +32,9 @@ impl Pictures {
             _ => ClipError::Io { path: "ffmpeg".into(), source },
         })?;
         if !output.status.success() {
-            return Err(ClipError::Encode(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            return Err(ClipError::Encode(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            ));
         }
         Ok(Pictures::new(checksums(&String::from_utf8_lossy(&output.stdout))))
     }
@@ -63,7 +66,8 @@ impl Pictures {
     }
 
     fn judge(&self, seen: &[u32]) -> Witness {
-        let mut witness = Witness { decoded: seen.len() as u64, exact: 0, missing: 0, repeated: 0, differing: 0 };
+        let mut witness =
+            Witness { decoded: seen.len() as u64, exact: 0, missing: 0, repeated: 0, differing: 0 };
         // The place that the next picture should have; none before the first.
         let mut next: Option<usize> = None;
         for checksum in seen {
@@ -94,7 +98,8 @@ impl Pictures {
 /// `0, dts, pts, duration, size, 0xCHECKSUM` for each picture; lines with # are about the stream. A
 /// line that was cut off by the player's end is left out.
 fn checksums(text: &str) -> Vec<u32> {
-    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && !line.starts_with('#'));
+    let lines =
+        text.split_inclusive('\n').filter(|line| line.ends_with('\n') && !line.starts_with('#'));
     let last = |line: &str| {
         let field = line.rsplit(',').next()?.trim().strip_prefix("0x")?;
         u32::from_str_radix(field, 16).ok()

@@ -71,7 +71,8 @@ impl Clip {
         if !file.exists() {
             encode(&arguments, &folder, &file, shutdown)?;
         }
-        let data = fs::read(&file).map_err(|source| ClipError::Io { path: file.clone(), source })?;
+        let data =
+            fs::read(&file).map_err(|source| ClipError::Io { path: file.clone(), source })?;
         let shape = ClipFacts {
             recipe,
             width: WIDTH,
@@ -82,8 +83,8 @@ impl Clip {
             layer_bits_per_s: Vec::new(),
             largest_slice: 0,
         };
-        let facts =
-            measure(&data, shape).map_err(|what| ClipError::Unsound { path: file.clone(), what })?;
+        let facts = measure(&data, shape)
+            .map_err(|what| ClipError::Unsound { path: file.clone(), what })?;
         Ok(Clip { file, facts })
     }
 }
@@ -96,7 +97,8 @@ fn arguments(seconds: u64) -> Vec<String> {
         "b-pyramid=normal:keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0:ref=1:weightp=0:\
          slice-max-size={SLICE}:vbv-maxrate={VBV_KBITS}:vbv-bufsize={VBV_BUFFER}"
     );
-    let source = format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FPS},noise=alls=6:allf=t:all_seed=1");
+    let source =
+        format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FPS},noise=alls=6:allf=t:all_seed=1");
     let text = format!(
         "-f lavfi -i {source} -t {seconds} -pix_fmt yuv420p -c:v libx264 -preset medium -threads 1 -bf 3 \
          -b_strategy 0 -b:v {KBITS}k -x264-params {x264} -an -f flv -flvflags no_duration_filesize"
@@ -107,7 +109,9 @@ fn arguments(seconds: u64) -> Vec<String> {
 /// Where clips are kept.
 fn cache() -> PathBuf {
     let own = |name: &str, below: &str| {
-        env::var_os(name).filter(|value| !value.is_empty()).map(|value| Path::new(&value).join(below))
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(|value| Path::new(&value).join(below))
     };
     own("NEARCAST_CACHE", "")
         .or_else(|| own("XDG_CACHE_HOME", "nearcast"))
@@ -115,7 +119,12 @@ fn cache() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/var/cache/nearcast"))
 }
 
-fn encode(arguments: &[String], folder: &Path, file: &Path, shutdown: Shutdown) -> Result<(), ClipError> {
+fn encode(
+    arguments: &[String],
+    folder: &Path,
+    file: &Path,
+    shutdown: Shutdown,
+) -> Result<(), ClipError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| ClipError::Io { path, source }
@@ -123,7 +132,10 @@ fn encode(arguments: &[String], folder: &Path, file: &Path, shutdown: Shutdown) 
     fs::create_dir_all(folder).map_err(io(folder))?;
     let partial = file.with_extension(format!("{}.partial", std::process::id()));
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]).args(arguments).arg(&partial);
+    command
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
+        .args(arguments)
+        .arg(&partial);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ClipError::Missing,
@@ -142,7 +154,11 @@ fn encode(arguments: &[String], folder: &Path, file: &Path, shutdown: Shutdown) 
                 // Of what a failed program says, the beginning is enough.
                 let _ = io::Read::read_to_string(&mut io::Read::take(stderr, 2000), &mut said);
             }
-            Err(ClipError::Encode(if said.trim().is_empty() { status.to_string() } else { said.trim().to_owned() }))
+            Err(ClipError::Encode(if said.trim().is_empty() {
+                status.to_string()
+            } else {
+                said.trim().to_owned()
+            }))
         }
         Ok(Some(Err(source))) => Err(ClipError::Io { path: "ffmpeg".into(), source }),
         Ok(None) => Err(ClipError::Encode("it took more than ten minutes".to_owned())),
@@ -171,7 +187,11 @@ mod tests {
         assert_eq!((facts.frames, facts.layer_bits_per_s.len()), (150, 3));
         let total: u64 = facts.layer_bits_per_s.iter().sum();
         assert!((500_000..750_000).contains(&total), "{:?}", facts.layer_bits_per_s);
-        assert!(facts.largest_slice + 5 <= 1250, "{} bytes and the AVC header", facts.largest_slice);
+        assert!(
+            facts.largest_slice + 5 <= 1250,
+            "{} bytes and the AVC header",
+            facts.largest_slice
+        );
         let pictures = super::super::Pictures::of_clip(&clip).expect("decoded");
         assert_eq!(pictures.len(), 150);
     }

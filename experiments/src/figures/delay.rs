@@ -34,7 +34,7 @@ pub(super) fn delay_over_time(outcome: &Outcome, scenario: &str) -> Option<Figur
 fn describe_links(run: &Run) -> String {
     let mut kinds: Vec<String> = Vec::new();
     for link in &run.links {
-        let text = format!("{} Mbit/s {} ms", link.rate as f64 / 1e6, link.delay as f64 / 1e6);
+        let text = link.describe();
         if !kinds.contains(&text) {
             kinds.push(text);
         }

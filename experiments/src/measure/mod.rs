@@ -1,11 +1,15 @@
 //! Turning what was recorded into numbers: order statistics, the least delay that physics allows,
 //! stalls and losses, and the monitors that say whether a run can be believed.
 
+mod fidelity;
+mod flood;
 mod floor;
 mod goals;
 mod playback;
 mod stats;
 
+pub use fidelity::{Drops, Monitor, Watched, judge};
+pub use flood::{Drain, FLOOD_FRAME, Flooded, flood};
 pub use floor::{CHUNK_OVERHEAD, frame_floor, frame_ratio, packets, propagation};
 pub use goals::{goals, repeated_decisions};
 pub use playback::{Playback, TOLERANCE, playback, settled};

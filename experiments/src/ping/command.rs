@@ -1,4 +1,3 @@
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -58,8 +57,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// The topology that `name` means: one of ours, or a file.
 pub(crate) fn topology(name: &str, choice: &Choice) -> Result<Topology, Failure> {
     let is_file = name.contains('/') || name.ends_with(".toml");
-    let topology =
-        if is_file { Topology::load(name.as_ref(), choice)? } else { Topology::named(name, choice)? };
+    let topology = if is_file {
+        Topology::load(name.as_ref(), choice)?
+    } else {
+        Topology::named(name, choice)?
+    };
     Ok(topology)
 }
 
@@ -74,11 +76,16 @@ pub(crate) fn plan(
     size: u32,
     count: usize,
 ) -> Result<Plan, Failure> {
-    let known = || topology.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(", ");
-    let missing = |name: &str| format!("there is no host `{name}` in {}; there are {}", topology.name, known());
+    let known =
+        || topology.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(", ");
+    let missing = |name: &str| {
+        format!("there is no host `{name}` in {}; there are {}", topology.name, known())
+    };
     let target = topology.host(to).ok_or_else(|| missing(to))?.ip;
     topology.host(from).ok_or_else(|| missing(from))?;
-    let way = |a: &str, b: &str| topology.path(a, b).ok_or_else(|| format!("there is no way from {a} to {b}"));
+    let way = |a: &str, b: &str| {
+        topology.path(a, b).ok_or_else(|| format!("there is no way from {a} to {b}"))
+    };
     // Ethernet 14, IPv4 20, ICMP 8.
     let wire = Bytes::new(u64::from(size) + 42);
     let floor = way(from, to)?.minimum(wire) + way(to, from)?.minimum(wire);
@@ -92,7 +99,8 @@ pub(crate) fn open(world: &World, plans: Vec<Plan>) -> Result<Vec<(Plan, PingSoc
         let id = 0x4E00 | (index as u16 & 0xFF);
         let target = plan.target;
         let socket = world.in_namespace(&plan.from, move || PingSocket::open(target, id))?;
-        let socket = socket.map_err(|error| format!("cannot open a raw socket in {}: {error}", plan.from))?;
+        let socket = socket
+            .map_err(|error| format!("cannot open a raw socket in {}: {error}", plan.from))?;
         Ok((plan, socket))
     });
     opened.collect()
@@ -100,14 +108,17 @@ pub(crate) fn open(world: &World, plans: Vec<Plan>) -> Result<Vec<(Plan, PingSoc
 
 /// Builds the topology, pings, and writes what was measured.
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
-    let mut choice = args.setting.as_ref().map_or_else(Choice::default, |name| Choice::setting(name.as_str()));
+    let mut choice =
+        args.setting.as_ref().map_or_else(Choice::default, |name| Choice::setting(name.as_str()));
     if let Some(viewers) = args.viewers {
         choice = choice.with_count("viewers", viewers);
     }
     let topology = topology(&args.topology, &choice)?;
     let plans = pairs(args, &topology)
         .iter()
-        .map(|(from, to)| plan(&topology, (from, to), args.interval, args.size, args.count as usize))
+        .map(|(from, to)| {
+            plan(&topology, (from, to), args.interval, args.size, args.count as usize)
+        })
         .collect::<Result<Vec<Plan>, Failure>>()?;
     world::require_root("nearcast ping")?;
 
@@ -148,13 +159,20 @@ pub(crate) fn warm_up(world: &World, plans: &[Plan], shutdown: Shutdown) -> Resu
     while !left.is_empty() {
         shutdown.check()?;
         if Instant::now() > deadline {
-            let pairs: Vec<String> = left.iter().map(|plan| format!("{}-{}", plan.from, plan.to)).collect();
+            let pairs: Vec<String> =
+                left.iter().map(|plan| format!("{}-{}", plan.from, plan.to)).collect();
             return Err(format!("no ping is answered within 10 s: {}", pairs.join(", ")).into());
         }
         let once = left.iter().cloned().map(|plan| Plan { count: 1, ..plan }).collect();
         let trains = Trains::start(open(world, once)?, Instant::now())?.finish()?;
-        let answered = trains.iter().map(|train| train.probes.iter().any(|probe| probe.rtt.is_some()));
-        left = left.into_iter().zip(answered).filter(|(_, answered)| !answered).map(|(plan, _)| plan).collect();
+        let answered =
+            trains.iter().map(|train| train.probes.iter().any(|probe| probe.rtt.is_some()));
+        left = left
+            .into_iter()
+            .zip(answered)
+            .filter(|(_, answered)| !answered)
+            .map(|(plan, _)| plan)
+            .collect();
     }
     Ok(())
 }
@@ -167,9 +185,16 @@ fn idle(world: &World, plans: Vec<Plan>, shutdown: Shutdown) -> Result<Vec<PingT
 }
 
 /// Shows how far the trains are, and stops them when the user wants to.
-pub(crate) fn follow(trains: Trains, count: usize, shutdown: Shutdown) -> Result<Vec<PingTrain>, Failure> {
+pub(crate) fn follow(
+    trains: Trains,
+    count: usize,
+    shutdown: Shutdown,
+) -> Result<Vec<PingTrain>, Failure> {
     let bar = ProgressBar::new(count as u64);
-    bar.set_style(ProgressStyle::with_template("pinging {bar:40} {pos}/{len}  {eta} left").expect("a template"));
+    bar.set_style(
+        ProgressStyle::with_template("pinging {bar:40} {pos}/{len}  {eta} left")
+            .expect("a template"),
+    );
     while !trains.is_finished() && !shutdown.requested() {
         bar.set_position(trains.sent() as u64);
         let _ = shutdown.sleep(Duration::from_millis(100));
@@ -202,10 +227,16 @@ fn table(trains: &[PingTrain]) -> String {
             || format!("{:>9} {:>9} {:>9} {:>9} {:>8}", "-", "-", "-", "-", "-"),
             |s| {
                 let ratio = if floor > 0.0 { s.median / floor } else { f64::NAN };
-                format!("{:>9.3} {:>9.3} {:>9.3} {:>9.3} {ratio:>8.3}", s.min, s.median, s.p99, s.max)
+                format!(
+                    "{:>9.3} {:>9.3} {:>9.3} {:>9.3} {ratio:>8.3}",
+                    s.min, s.median, s.p99, s.max
+                )
             },
         );
-        out.push_str(&format!("{pair:<14} {:>7} {lost:>6} {floor:>9.3} {numbers}\n", train.probes.len()));
+        out.push_str(&format!(
+            "{pair:<14} {:>7} {lost:>6} {floor:>9.3} {numbers}\n",
+            train.probes.len()
+        ));
     }
     out
 }
@@ -228,7 +259,8 @@ mod tests {
         let plan = plan(&single, ("hb", "hv1"), Span::from_secs(1), 56, 1).expect("a plan");
         // 98 bytes at 10 Mbit/s are 78.4 us, on four links, and 32 ms of propagation.
         assert_eq!(plan.floor, Span::from_micros(32_000) + Span::from_nanos(4 * 78_400));
-        let error = super::plan(&single, ("hb", "nobody"), Span::from_secs(1), 56, 1).expect_err("nobody");
+        let error =
+            super::plan(&single, ("hb", "nobody"), Span::from_secs(1), 56, 1).expect_err("nobody");
         assert!(error.to_string().contains("hv1"), "it names who is there: {error}");
     }
 

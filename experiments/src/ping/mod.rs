@@ -7,5 +7,6 @@ mod socket;
 mod train;
 
 pub use command::{Args, main};
+pub(crate) use command::{follow, open, plan, topology, warm_up};
 pub use socket::PingSocket;
 pub use train::{Plan, Trains};

@@ -138,13 +138,15 @@ impl AsFd for PingSocket {
 fn stamp(control: &ControlMessageOwned) -> Option<u64> {
     let ControlMessageOwned::ScmTimestampsns(stamps) = control else { return None };
     let (seconds, nanos) = (stamps.system.tv_sec(), stamps.system.tv_nsec());
-    let nanos = u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)? + u64::try_from(nanos).ok()?;
+    let nanos =
+        u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)? + u64::try_from(nanos).ok()?;
     (nanos > 0).then_some(nanos)
 }
 
 /// The Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let words =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum > 0xFFFF {
         sum = (sum & 0xFFFF) + (sum >> 16);

@@ -188,7 +188,10 @@ fn run(
             }
             train.drain()?;
         }
-        counter.store(trains.iter().map(|train| train.probes.len()).min().unwrap_or(0), Ordering::Relaxed);
+        counter.store(
+            trains.iter().map(|train| train.probes.len()).min().unwrap_or(0),
+            Ordering::Relaxed,
+        );
         let slowest = trains.iter().map(|train| train.plan.floor).max().unwrap_or_default();
         let give_up = last_sent + GRACE.max(Duration::from(slowest * 4));
         if next.is_none() && (now >= give_up || !trains.iter().any(Sending::waits)) {
@@ -247,7 +250,8 @@ mod tests {
     fn this_machine_answers_at_once_and_two_trains_do_not_mix() {
         let target = Ipv4Addr::LOCALHOST;
         let (Some(a), Some(b)) = (open(target, 0x4E43), open(target, 0x4E44)) else { return };
-        let trains = Trains::start(vec![(plan(target, 50), a), (plan(target, 30), b)], Instant::now());
+        let trains =
+            Trains::start(vec![(plan(target, 50), a), (plan(target, 30), b)], Instant::now());
         let trains = trains.expect("started").finish().expect("measured");
         assert_eq!(trains.iter().map(|train| train.probes.len()).collect::<Vec<_>>(), [50, 30]);
         for probe in trains.iter().flat_map(|train| &train.probes) {

@@ -468,16 +468,7 @@ fn settings(out: &mut String, outcome: &Outcome) {
         let links: Vec<String> = run
             .links
             .iter()
-            .map(|link| {
-                format!(
-                    "{}-{} {} Mbit/s {} ms{}",
-                    link.a,
-                    link.b,
-                    link.rate as f64 / 1e6,
-                    link.delay as f64 / 1e6,
-                    link.queue.as_ref().map(|queue| format!(" queue {queue}")).unwrap_or_default()
-                )
-            })
+            .map(|link| format!("{}-{} {}, queue {}", link.a, link.b, link.describe(), link.queue))
             .collect();
         let entry = (format!("{} ({} viewers)", run.scenario, run.viewers.len()), links.join(", "));
         if !topologies.contains(&entry) {

@@ -131,14 +131,23 @@ pub struct LinkSetting {
     pub a: String,
     /// The other.
     pub b: String,
-    /// Bits per second, each direction.
-    #[schemars(range(min = 1))]
-    pub rate: u64,
+    /// Bits per second, each direction; nothing where nothing limits it.
+    pub rate: Option<u64>,
     /// Propagation, ns, each direction.
     pub delay: u64,
-    /// Packets that may wait in each direction; nothing where the bound is in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<String>,
+    /// What may wait in each direction, such as `1000packets`.
+    pub queue: String,
+}
+
+impl LinkSetting {
+    /// For people: `10 Mbit/s 8 ms`.
+    pub fn describe(&self) -> String {
+        let delay = self.delay as f64 / 1e6;
+        match self.rate {
+            Some(rate) => format!("{} Mbit/s {delay} ms", rate as f64 / 1e6),
+            None => format!("unlimited {delay} ms"),
+        }
+    }
 }
 
 /// When things were meant to happen, and did.

@@ -200,9 +200,9 @@ fn run(scenario: &str, system: System, viewers: usize) -> Run {
     let setting = |a: &str, b: &str, mbit: u64, ms: u64| LinkSetting {
         a: a.to_owned(),
         b: b.to_owned(),
-        rate: mbit * 1_000_000,
+        rate: Some(mbit * 1_000_000),
         delay: ms * MS,
-        queue: Some("1000packets".to_owned()),
+        queue: "1000packets".to_owned(),
     };
     Run {
         scenario: scenario.to_owned(),

@@ -204,7 +204,8 @@ impl Scenario {
         })?;
         check(&source, &file)?;
         let key = file.key.get_ref().parse();
-        let key = key.map_err(|error| source.invalid(file.key.span().start, &format!("{error}")))?;
+        let key =
+            key.map_err(|error| source.invalid(file.key.span().start, &format!("{error}")))?;
         Ok(Scenario {
             name: file.name.into_inner(),
             title: file.title,
@@ -258,7 +259,10 @@ fn check(source: &Source<'_>, file: &File) -> Result<(), Error> {
         return wrong(file.systems.span().start, "at least one of direct, assisted and hls");
     }
     if file.players.get_ref().is_empty() {
-        return wrong(file.players.span().start, "at least one of ffmpeg, rtmpdump, mplayer and mpv");
+        return wrong(
+            file.players.span().start,
+            "at least one of ffmpeg, rtmpdump, mplayer and mpv",
+        );
     }
     let (duration, stream) = (*file.duration.get_ref(), *file.stream.get_ref());
     if duration > LONGEST {
@@ -274,12 +278,16 @@ fn check(source: &Source<'_>, file: &File) -> Result<(), Error> {
     let late = viewers.iter().max().map_or(0, |most| u64::from(most.saturating_sub(1)));
     let joins = *file.joins.get_ref();
     if late > 0 && joins.first + joins.every * (late - 1) + Span::from_secs(1) > stream.length() {
-        let message = format!("the last of {} viewers would join when the stream is over", late + 1);
+        let message =
+            format!("the last of {} viewers would join when the stream is over", late + 1);
         return wrong(file.joins.span().start, &message);
     }
     let ping = file.ping.get_ref();
     if ping.interval < Span::from_millis(1) || ping.size > 1472 {
-        return wrong(file.ping.span().start, "an interval of at least 1ms, a size of at most 1472");
+        return wrong(
+            file.ping.span().start,
+            "an interval of at least 1ms, a size of at most 1472",
+        );
     }
     for fault in &file.faults {
         if fault.get_ref().at > stream.length() {
@@ -324,7 +332,8 @@ mod tests {
             ("name = \"x\"", "name = \"../x\"", "x.toml:1:8: name: letters"),
         ] {
             assert!(GOOD.contains(from), "{from}");
-            let error = Scenario::read("x.toml", &GOOD.replace(from, to)).expect_err(to).to_string();
+            let error =
+                Scenario::read("x.toml", &GOOD.replace(from, to)).expect_err(to).to_string();
             assert!(error.contains(expected), "{error}");
         }
         Scenario::read("x.toml", GOOD).expect("it is sound");

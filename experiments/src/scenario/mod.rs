@@ -24,7 +24,9 @@ impl Scenario {
             let known = names().collect::<Vec<_>>().join(", ");
             return Err(Error::Choice {
                 file: "nearcast".to_owned(),
-                message: format!("there is no experiment `{name}`; there are {known}, or give the path of a .toml file"),
+                message: format!(
+                    "there is no experiment `{name}`; there are {known}, or give the path of a .toml file"
+                ),
             });
         }
         let text = std::fs::read_to_string(name)

@@ -1,0 +1,256 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nearcast_machine::Span;
+use nearcast_media::StreamName;
+use nearcast_topologies::{Role, Topology};
+
+use super::cast::{self, PeerSettings};
+use super::nginx;
+use crate::Failure;
+use crate::measure::Drops;
+use crate::result::FolderError;
+use crate::world::{Options, Process, Shutdown, World};
+
+/// A world with its controller, CDN and peers up and listening, and nobody publishing or playing yet.
+pub(super) struct Stage {
+    pub world: World,
+    pub broadcaster: String,
+    pub cdn: String,
+    pub cdn_address: Ipv4Addr,
+    pub viewers: Vec<String>,
+    pub controller: Process,
+    folder: PathBuf,
+}
+
+/// What is put on stage.
+pub(super) struct Setup<'a> {
+    pub topology: &'a Topology,
+    pub key: &'a StreamName,
+    /// Where it writes.
+    pub folder: &'a Path,
+    pub seed: u64,
+    /// Whether peers take offers.
+    pub peering: bool,
+    /// Whether the CDN cuts HLS fragments.
+    pub hls: bool,
+}
+
+/// How long a program may take until it is ready.
+const READY: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(10);
+
+impl Stage {
+    /// Builds the world and starts the programs, each once those before it listen.
+    pub(super) fn build(
+        setup: &Setup<'_>,
+        shutdown: Shutdown,
+        phase: &dyn Fn(&str),
+    ) -> Result<Stage, Failure> {
+        let topology = setup.topology;
+        let only = |role: Role, name: &str| {
+            let host = topology.with_role(role).next();
+            host.ok_or_else(|| format!("topology {} has no {name}", topology.name))
+        };
+        let broadcaster = only(Role::Broadcaster, "broadcaster")?.name.clone();
+        let cdn = only(Role::Cdn, "CDN")?.clone();
+        let viewers = topology.with_role(Role::Viewer).map(|host| host.name.clone()).collect();
+        let events = setup.folder.join("events");
+        std::fs::create_dir_all(&events).map_err(FolderError::io(&events))?;
+
+        let listen = free_address()?;
+        let mut options = Options::new(setup.folder.to_owned());
+        options.controller = Some(listen);
+        options.seed = setup.seed;
+        let world = World::build(topology, &options)?;
+        phase("starting controller, CDN and peers");
+        let delays = switch_port_delays(&world, topology);
+        let journal = events.join("fabric.jsonl");
+        let command = cast::controller(listen, cdn.ip, &delays, setup.seed, &journal)?;
+        let controller = world.spawn("fabric", command)?;
+
+        let stage = Stage {
+            world,
+            broadcaster,
+            cdn: cdn.name,
+            cdn_address: cdn.ip,
+            viewers,
+            controller,
+            folder: setup.folder.to_owned(),
+        };
+        stage.start_cdn(setup, shutdown)?;
+        let mut peers = vec![stage.start_seed(setup)?, stage.start_broadcaster(setup)?];
+        for viewer in &stage.viewers {
+            let events = stage.events(viewer);
+            let settings = stage.peer(setup, &events);
+            peers.push((
+                stage.world.spawn_in(viewer, &format!("{viewer}-peer"), settings.viewer()?)?,
+                events,
+            ));
+        }
+        let controller = stage.controller.clone();
+        for _ in &topology.switches {
+            stage.wait_for_event(
+                &controller,
+                &journal,
+                "\"switch_ready\"",
+                topology.switches.len(),
+                shutdown,
+            )?;
+        }
+        for (process, events) in &peers {
+            stage.wait_for_event(process, events, "\"started\"", 1, shutdown)?;
+        }
+        Ok(stage)
+    }
+
+    /// Where the peer of this host writes its events.
+    pub(super) fn events(&self, host: &str) -> PathBuf {
+        self.folder.join("events").join(format!("{host}.jsonl"))
+    }
+
+    /// Where nginx has its files.
+    pub(super) fn nginx_prefix(&self) -> PathBuf {
+        self.folder.join("nginx")
+    }
+
+    /// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and
+    /// in the link process.
+    pub(super) fn unasked_drops(&self) -> Drops {
+        let mut drops = Drops::default();
+        for node in self.world.nodes() {
+            let interfaces: Vec<&str> =
+                node.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+            let ours = |name: &str| interfaces.contains(&name);
+            match self.world.in_namespace(&node.name, || Drops::here(&node.name, ours)) {
+                Ok(found) => drops.join(found),
+                // A switch's ports are in the machine's own namespace, whose sockets are not ours.
+                Err(_) => {
+                    let mut found = Drops::here(&node.name, ours);
+                    found.0.retain(|place, _| !place.contains(" UDP "));
+                    drops.join(found);
+                }
+            }
+        }
+        if let Ok(stats) = self.world.links().and_then(|mut links| {
+            links.stats().map_err(|error| crate::world::Error::Link(error.to_string()))
+        }) {
+            for link in stats.links {
+                let unasked = |pipe: &nearcast_link::PipeStats| pipe.overrun + pipe.refused;
+                drops.0.insert(
+                    format!("link {}", link.name),
+                    unasked(&link.a_to_b) + unasked(&link.b_to_a),
+                );
+            }
+        }
+        drops
+    }
+
+    fn peer<'a>(&self, setup: &Setup<'_>, events: &'a Path) -> PeerSettings<'a> {
+        PeerSettings { cdn: self.cdn_address, peering: setup.peering, events }
+    }
+
+    fn start_cdn(&self, setup: &Setup<'_>, shutdown: Shutdown) -> Result<(), Failure> {
+        let prefix = self.nginx_prefix();
+        let hls = prefix.join("hls");
+        std::fs::create_dir_all(&hls).map_err(FolderError::io(&hls))?;
+        let file = prefix.join("nginx.conf");
+        // nginx reads relative paths against its prefix, so make it whole.
+        let prefix = std::path::absolute(&prefix).map_err(FolderError::io(&prefix))?;
+        let text = nginx::configuration(&prefix, setup.key, setup.hls);
+        std::fs::write(&file, text).map_err(FolderError::io(&file))?;
+        let process = self.world.spawn_in(&self.cdn, "nginx", cast::nginx(&prefix)?)?;
+        let listens = || {
+            let rtmp = SocketAddr::from((Ipv4Addr::LOCALHOST, 1935));
+            let connects = self.world.in_namespace(&self.cdn, || TcpStream::connect(rtmp).is_ok());
+            (connects.unwrap_or(false) || !process.is_running()).then(|| process.is_running())
+        };
+        match shutdown.wait_for(READY, LOOK, listens)? {
+            Some(true) => Ok(()),
+            _ => Err(format!("nginx does not listen: {}", process.last_words(400)).into()),
+        }
+    }
+
+    fn start_seed(&self, setup: &Setup<'_>) -> Result<(Process, PathBuf), Failure> {
+        let events = self.events(&self.cdn);
+        let command = self.peer(setup, &events).seed(setup.key)?;
+        Ok((self.world.spawn_in(&self.cdn, "seed", command)?, events))
+    }
+
+    fn start_broadcaster(&self, setup: &Setup<'_>) -> Result<(Process, PathBuf), Failure> {
+        let events = self.events(&self.broadcaster);
+        let command = self.peer(setup, &events).broadcaster()?;
+        let name = format!("{}-peer", self.broadcaster);
+        Ok((self.world.spawn_in(&self.broadcaster, &name, command)?, events))
+    }
+
+    /// Waits until `file` has `count` lines with `text`, or says why that will not happen.
+    pub(super) fn wait_for_event(
+        &self,
+        process: &Process,
+        file: &Path,
+        text: &str,
+        count: usize,
+        shutdown: Shutdown,
+    ) -> Result<(), Failure> {
+        let seen = || {
+            let lines = std::fs::read_to_string(file).unwrap_or_default();
+            if lines.lines().filter(|line| line.contains(text)).count() >= count {
+                return Some(true);
+            }
+            (!process.is_running()).then_some(false)
+        };
+        match shutdown.wait_for(READY, LOOK, seen)? {
+            Some(true) => Ok(()),
+            Some(false) => {
+                Err(format!("{} ended: {}", process.name(), process.last_words(400)).into())
+            }
+            None => {
+                let seconds = READY.as_secs();
+                let said = process.last_words(400);
+                Err(format!("{} did not say {text} within {seconds} s: {said}", process.name())
+                    .into())
+            }
+        }
+    }
+
+    /// Starts a program in a host whose output nobody waits for.
+    pub(super) fn start(
+        &self,
+        host: &str,
+        name: &str,
+        command: Command,
+    ) -> Result<Process, Failure> {
+        Ok(self.world.spawn_in(host, name, command)?)
+    }
+}
+
+/// A port on loopback that nobody listens on now. Somebody may before we do: then the controller says
+/// so, and the run fails with that.
+fn free_address() -> Result<SocketAddr, Failure> {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .map_err(|error| format!("no port is free: {error}"))?;
+    Ok(socket.local_addr()?)
+}
+
+/// What lies behind each switch port, by the port's name in the system: what the controller judges
+/// nearness by.
+fn switch_port_delays(world: &World, topology: &Topology) -> Vec<(String, Span)> {
+    let mut delays = Vec::new();
+    for switch in &topology.switches {
+        let Ok(node) = world.node(&switch.name) else { continue };
+        for link in &topology.links {
+            let (Some(params), Some(port)) =
+                (link.leaving(&switch.name), topology.interface(&switch.name, link))
+            else {
+                continue;
+            };
+            // In the system it has the run's tag before it.
+            let named = node.interfaces.iter().find(|interface| interface.name.ends_with(&port));
+            delays.extend(named.map(|interface| (interface.name.clone(), params.delay)));
+        }
+    }
+    delays
+}
