@@ -158,6 +158,14 @@ pub enum Event {
         /// How it came.
         way: Way,
     },
+    /// The first chunk by the switch's copy arrived since the peering was offered; a frame may be
+    /// made of it later, once those before it are there.
+    FirstSwitched {
+        /// Of this stream.
+        stream: String,
+        /// The unit it belongs to.
+        unit: u64,
+    },
     /// A frame was released to the players.
     Frame(Frame),
     /// The viewer relies on another way from now on.

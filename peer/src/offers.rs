@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use nearcast_media::peering::{Offer, Reason};
 
 use crate::events::Event;
@@ -6,6 +8,8 @@ use crate::events::Event;
 #[derive(Default)]
 pub(crate) struct Offers {
     latest: Option<(u64, u32)>,
+    /// The latest one's group address, until a chunk has come from there.
+    awaited: Option<Ipv4Addr>,
 }
 
 impl Offers {
@@ -16,6 +20,7 @@ impl Offers {
             return None;
         }
         self.latest = this;
+        self.awaited = Some(offer.group);
         Some(Event::Offer {
             peering: offer.peering,
             generation: offer.generation,
@@ -25,6 +30,11 @@ impl Offers {
             alias: offer.alias,
             holders: offer.holders.clone(),
         })
+    }
+
+    /// Whether a chunk from `from` is the first by the switch's copy since the latest offer.
+    pub(crate) fn is_first_switched(&mut self, from: Ipv4Addr) -> bool {
+        self.awaited.take_if(|group| *group == from).is_some()
     }
 }
 

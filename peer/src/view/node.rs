@@ -338,6 +338,12 @@ impl Node for ViewNode {
                 let stream = datagram.stream();
                 match self.streams.get_mut(&stream) {
                     Some(playing) => {
+                        if let Datagram::Chunk(chunk) = &datagram
+                            && playing.offers.is_first_switched(*from.ip())
+                        {
+                            let (stream, unit) = (playing.name.to_string(), chunk.head.number);
+                            self.journal.note(Event::FirstSwitched { stream, unit });
+                        }
                         playing.machine.handle(now, Input::Datagram { from, datagram });
                         self.drain(now, stream);
                     }
