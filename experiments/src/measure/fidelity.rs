@@ -118,7 +118,8 @@ pub struct Drops(pub BTreeMap<String, u64>);
 
 impl Drops {
     /// What the kernel counts in the network namespace that the calling thread is in: datagrams that
-    /// found a socket's buffer full, and packets that an interface dropped.
+    /// found a socket's buffer full, and packets that an interface did not send. (Packets that an
+    /// interface received and dropped are not told apart from those that nobody wants, such as LLDP.)
     pub fn here(place: &str, only: impl Fn(&str) -> bool) -> Drops {
         // Not /proc/net: that is the namespace of the process, not of this thread.
         let read = |name: &str| {
@@ -128,13 +129,18 @@ impl Drops {
         for (field, count) in udp_drops(&read("snmp")) {
             drops.0.insert(format!("{place} UDP {field}"), count);
         }
-        for (interface, received, sent) in interface_drops(&read("dev")) {
+        for (interface, sent) in interface_drops(&read("dev")) {
             if only(interface) {
-                drops.0.insert(format!("{place} {interface} receiving"), received);
-                drops.0.insert(format!("{place} {interface} sending"), sent);
+                drops.0.insert(format!("{interface}, sending"), sent);
             }
         }
         drops
+    }
+
+    /// Packets that the kernel dropped because a processor did not get to them in time.
+    pub fn backlog() -> Drops {
+        let table = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
+        Drops([("the kernel's backlog".to_owned(), backlog_drops(&table))].into())
     }
 
     /// Puts `other`'s places beside these.
@@ -162,16 +168,20 @@ fn udp_drops(snmp: &str) -> Vec<(&str, u64)> {
         .collect()
 }
 
-/// Interface, dropped while receiving, dropped while sending: the fourth and twelfth numbers of each
-/// line of /proc/net/dev.
-fn interface_drops(dev: &str) -> Vec<(&str, u64, u64)> {
+/// Interface and what it dropped while sending: the twelfth number of each line of /proc/net/dev.
+fn interface_drops(dev: &str) -> Vec<(&str, u64)> {
     let rows = dev.lines().filter_map(|line| line.split_once(':'));
     rows.filter_map(|(name, numbers)| {
-        let numbers: Vec<u64> =
-            numbers.split_whitespace().map_while(|number| number.parse().ok()).collect();
-        Some((name.trim(), *numbers.get(3)?, *numbers.get(11)?))
+        let sending = numbers.split_whitespace().nth(11)?;
+        Some((name.trim(), sending.parse().ok()?))
     })
     .collect()
+}
+
+/// The second number, in hexadecimal, of each processor's line of /proc/net/softnet_stat.
+fn backlog_drops(table: &str) -> u64 {
+    let dropped = |line: &str| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
+    table.lines().filter_map(dropped).sum()
 }
 
 /// More than this in use, and who runs when is a matter of luck.
@@ -270,7 +280,8 @@ mod tests {
         assert_eq!(udp_drops(snmp), [("RcvbufErrors", 4), ("SndbufErrors", 2)]);
         let dev =
             "Inter-| Receive\n face |bytes\nhb-eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
-        assert_eq!(interface_drops(dev), [("hb-eth0", 4, 12)]);
+        assert_eq!(interface_drops(dev), [("hb-eth0", 12)]);
+        assert_eq!(backlog_drops("0001 000a 0000\n0001 0001 0000\n"), 11);
         assert!(!Drops::here("here", |_| true).0.is_empty(), "this machine has counters");
     }
 

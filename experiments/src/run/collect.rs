@@ -111,6 +111,9 @@ pub(super) fn viewer(
                 viewer.first_frame = Some(t);
                 viewer.first_way = Some(way_of(way));
             }
+            Event::FirstSwitched { .. } => {
+                viewer.first_switched_arrival = viewer.first_switched_arrival.or(Some(t));
+            }
             Event::Offer { .. } => viewer.offered = viewer.offered.or(Some(t)),
             Event::Frame(frame) => {
                 let way = frame.way.map_or(Way::Cdn, way_of);

@@ -54,8 +54,9 @@ rtmp {{
         chunk_size 4096;
         application {app} {{
             live on;
-            # A player of a stream that has ended is told so, and does not hang.
-            idle_streams off;
+            # Viewers may come before the broadcaster. (Players of a stream that has ended may then wait
+            # for more; the peers tell theirs that it is over.)
+            idle_streams on;
             # The seed beside it admits publishers, and reads along what they publish.
             on_publish http://127.0.0.1:7936/on_publish;
             on_publish_done http://127.0.0.1:7936/on_publish_done;

@@ -119,7 +119,7 @@ impl Stage {
     /// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and
     /// in the link process.
     pub(super) fn unasked_drops(&self) -> Drops {
-        let mut drops = Drops::default();
+        let mut drops = Drops::backlog();
         for node in self.world.nodes() {
             let interfaces: Vec<&str> =
                 node.interfaces.iter().map(|interface| interface.name.as_str()).collect();
