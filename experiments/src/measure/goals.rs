@@ -94,7 +94,8 @@ fn rate(outcome: &Outcome) -> Goal {
             let share = *carried as f64 / *set as f64;
             let at_bound = bound.is_none_or(|bound| *dropped > 0 && *deepest == bound);
             let accounted = sent.saturating_sub(*arrived) == *dropped;
-            let met = (0.93..=1.0).contains(&share) && at_bound && accounted;
+            // To the nearest percent: a first packet that is handed on late makes the rest seem fast.
+            let met = (0.93..1.005).contains(&share) && at_bound && accounted;
             let mut goal = goal(
                 "a link carries its rate, and a full queue drops at its bound",
                 "93 to 100 % of the rate with headers; drops with the queue at its bound, and nowhere else",
@@ -254,15 +255,15 @@ fn first_switched(outcome: &Outcome) -> Goal {
 fn join(outcome: &Outcome) -> Goal {
     let mut goal = goal(
         "joining a stream that a neighbour has, to the first decodable frame",
-        "5 LAN round trips and the transfer time of the group of pictures",
+        "5 LAN round trips and the transfer time of the group of pictures, from the accepted play",
     );
     let mut shares: Vec<(f64, f64, f64, String)> = Vec::new();
     for run in
         outcome.runs.iter().filter(|run| run.system == System::Assisted && run.faults.is_empty())
     {
         for viewer in run.viewers.iter().filter(|viewer| !viewer.early) {
-            let (Some(requested), Some(first), Some(round_trip)) =
-                (viewer.requested, viewer.first_frame, lan_round_trip(viewer))
+            let (Some(accepted), Some(first), Some(round_trip)) =
+                (viewer.play_accepted, viewer.first_frame, lan_round_trip(viewer))
             else {
                 continue;
             };
@@ -273,7 +274,7 @@ fn join(outcome: &Outcome) -> Goal {
                 frame_floor(&path.hops, &burst).saturating_sub(frame_floor(&path.hops, &burst[..1]))
             });
             let allowed = 5.0 * round_trip + transfer as f64;
-            let took = first.saturating_sub(requested) as f64;
+            let took = first.saturating_sub(accepted) as f64;
             shares.push((
                 took / allowed,
                 ms(took),

@@ -83,13 +83,16 @@ pub struct Run {
 }
 
 impl Run {
-    /// `fig3/assisted` or `single/assisted/8`.
+    /// `fig3/assisted`, `single/assisted/8`, or `fallback/assisted/2 (group deleted)`.
     pub fn label(&self) -> String {
+        let mut label = format!("{}/{}", self.scenario, self.system.name());
         if self.viewers.len() > 1 {
-            format!("{}/{}/{}", self.scenario, self.system.name(), self.viewers.len())
-        } else {
-            format!("{}/{}", self.scenario, self.system.name())
+            label.push_str(&format!("/{}", self.viewers.len()));
         }
+        for fault in &self.faults {
+            label.push_str(&format!(" ({})", fault.what));
+        }
+        label
     }
 }
 

@@ -12,6 +12,11 @@ use crate::clip::{Clip, FRAMECRC};
 use crate::scenario::Player;
 use crate::world::find_program;
 
+/// How much of a stream FFmpeg's demuxer looks at before it plays, bytes: less than the first IDR frame,
+/// more than the metadata before it (with 32, as is often advised, a player that joins late finds
+/// nothing but metadata, and gives up).
+const PROBE: &str = "2048";
+
 /// Where the CDN seed listens, beside the CDN's nginx.
 const SEED_PORT: u16 = 7935;
 
@@ -108,7 +113,7 @@ pub(super) fn player(player: Player, key: &StreamName) -> Command {
                 "-threads",
                 "1",
                 "-probesize",
-                "32",
+                PROBE,
                 "-tcp_nodelay",
                 "1",
                 "-i",
@@ -130,7 +135,7 @@ pub(super) fn player(player: Player, key: &StreamName) -> Command {
                 "null",
                 "-nocache",
             ]);
-            command.args(["-lavfdopts", "probesize=32", &url]);
+            command.args(["-lavfdopts", &format!("probesize={PROBE}"), &url]);
         }
         Player::Mpv => {
             command.args([
@@ -157,7 +162,7 @@ pub(super) fn hls_player(
     // Arguments, not text, are what the shell is given: no name can become a command.
     command.args([
         "-c",
-        "ffmpeg -nostdin -hide_banner -loglevel error -probesize 32 -i \"$1\" -c copy -f h264 -flush_packets 1 - \
+        "ffmpeg -nostdin -hide_banner -loglevel error -probesize 50000 -i \"$1\" -c copy -f h264 -flush_packets 1 - \
          | \"$2\" witness --events \"$3\"",
         "hls-player",
         &url,

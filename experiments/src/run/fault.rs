@@ -18,7 +18,12 @@ const VIRTUAL: &str = "10.254.0.0/16";
 
 pub(super) fn inflict(stage: &Stage, fault: FaultKind) -> Result<(), Failure> {
     match fault {
-        FaultKind::Flows => on_switches(stage, "del-flows", &format!("table={PEERING_TABLE}")),
+        // Every entry of a peering matches an address of the virtual range; what leads to the next table
+        // does not, and stays.
+        FaultKind::Flows => {
+            let peerings = format!("table={PEERING_TABLE},ip,nw_dst={VIRTUAL}");
+            on_switches(stage, "del-flows", &peerings)
+        }
         FaultKind::Group => on_switches(stage, "del-groups", ""),
         FaultKind::Datagrams => {
             let entry = format!(

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::result::System;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultPlan, Scenario};
 
 /// One run that is to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +23,15 @@ const AROUND: Duration = Duration::from_secs(16);
 impl Spec {
     /// A name for its folder.
     pub(super) fn label(&self) -> String {
-        let repeat = if self.repeat > 0 { "-again" } else { "" };
-        format!("{}-{}-{}{repeat}", self.scenario.name, self.system.name(), self.viewers)
+        let mut label = format!("{}-{}-{}", self.scenario.name, self.system.name(), self.viewers);
+        for fault in &self.scenario.faults {
+            label.push('-');
+            label.push_str(&fault.what.name().replace(' ', "-"));
+        }
+        if self.repeat > 0 {
+            label.push_str("-again");
+        }
+        label
     }
 
     /// About how long it takes.
@@ -51,15 +58,24 @@ pub(super) fn runs(scenario: &Scenario, selection: &Selection) -> Vec<Spec> {
     let wanted =
         |system: &System| selection.systems.is_empty() || selection.systems.contains(system);
     let systems: Vec<System> = scenario.systems.iter().copied().filter(wanted).collect();
-    let all = viewers.iter().flat_map(|viewers| {
-        systems.iter().map(|system| Spec {
-            scenario: scenario.clone(),
-            system: *system,
-            viewers: *viewers,
-            repeat: 0,
-        })
-    });
-    all.collect()
+    let mut all = Vec::new();
+    for viewers in viewers {
+        for system in &systems {
+            for scenario in one_fault_each(&scenario) {
+                all.push(Spec { scenario, system: *system, viewers: *viewers, repeat: 0 });
+            }
+        }
+    }
+    all
+}
+
+/// Each fault in a run of its own, so that it meets a whole peering.
+fn one_fault_each(scenario: &Scenario) -> Vec<Scenario> {
+    if scenario.faults.len() < 2 {
+        return vec![scenario.clone()];
+    }
+    let only = |fault: &FaultPlan| Scenario { faults: vec![*fault], ..scenario.clone() };
+    scenario.faults.iter().map(only).collect()
 }
 
 /// A second run, with the same seed, of the assisted run with two viewers (or else of the smallest
@@ -86,6 +102,10 @@ mod tests {
         let labels: Vec<String> = specs.iter().map(Spec::label).collect();
         assert_eq!(labels, ["single-assisted-2", "single-assisted-8"]);
         assert_eq!(specs[0].scenario.duration, nearcast_machine::Span::from_secs(20));
+        let fallback =
+            runs(&Scenario::find("fallback").expect("it is there"), &Selection::default());
+        assert!(fallback.len() == 4 && fallback.iter().all(|spec| spec.scenario.faults.len() == 1));
+        assert_eq!(repetition(&fallback), None, "a fault is no time to compare decisions");
         let again = repetition(&specs).expect("one is assisted");
         assert_eq!(again.label(), "single-assisted-2-again");
     }
