@@ -359,6 +359,7 @@ fn decisions(outcome: &Outcome) -> Goal {
                 && run.viewers.len() == first.viewers.len()
                 && run.complete
                 && first.complete
+                && run.faults.is_empty()
         };
         let Some(second) = outcome.runs[index + 1..].iter().find(same) else { continue };
         let Some(compared) = repeated_decisions(first, second) else { continue };

@@ -123,6 +123,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     world::require_root("nearcast ping")?;
 
     let shutdown = Shutdown::install()?;
+    let _alone = crate::run::alone(shutdown)?;
     let folder = &args.out;
     std::fs::create_dir_all(folder).map_err(FolderError::io(folder))?;
     let trains = if args.stream {

@@ -144,8 +144,7 @@ fn delays(out: &mut String, outcome: &Outcome) {
         .into_iter()
         .map(|row| {
             vec![
-                Cell::text(row.scenario),
-                Cell::text(row.system.name()),
+                Cell::text(row.run),
                 Cell::number(Some(row.viewers as f64), 0),
                 Cell::text(row.way.name()),
                 Cell::number(Some(row.frames as f64), 0),
@@ -162,8 +161,7 @@ fn delays(out: &mut String, outcome: &Outcome) {
         .collect();
     out.push_str(&table(
         &[
-            "scenario",
-            "system",
+            "run",
             "viewers",
             "way",
             "frames",

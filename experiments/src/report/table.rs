@@ -4,6 +4,8 @@ use crate::result::{Outcome, Run, System, Viewer, Way};
 /// One way that frames came in the runs of one scenario, system and number of viewers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WayRow {
+    /// `fig3/assisted`; see [`Run::label`].
+    pub run: String,
     /// `fig3`.
     pub scenario: String,
     /// How viewers got the stream.
@@ -56,6 +58,7 @@ fn row_of(run: &Run, way: Way) -> Option<WayRow> {
         .iter()
         .filter_map(|(_, frame)| Some(frame.played?.saturating_sub(frame.captured) as f64 / 1e6));
     Some(WayRow {
+        run: run.label(),
         scenario: run.scenario.clone(),
         system: run.system,
         viewers: run.viewers.len(),

@@ -6,27 +6,19 @@ use crate::result::{Outcome, Trust, Verdict};
 /// The table at the end of a run.
 pub fn summary(outcome: &Outcome) -> String {
     let mut out = String::new();
+    let rows = way_rows(outcome);
+    let width = rows.iter().map(|row| row.run.len()).max().unwrap_or(0).max(3);
     let _ = writeln!(
         out,
-        "{:<10} {:<9} {:>7}  {:<10} {:>7} {:>9} {:>9} {:>9} {:>8} {:>8}",
-        "scenario",
-        "system",
-        "viewers",
-        "way",
-        "frames",
-        "floor ms",
-        "median ms",
-        "p99 ms",
-        "median x",
-        "p99 x"
+        "{:<width$} {:>7}  {:<10} {:>7} {:>9} {:>9} {:>9} {:>8} {:>8}",
+        "run", "viewers", "way", "frames", "floor ms", "median ms", "p99 ms", "median x", "p99 x"
     );
-    for row in way_rows(outcome) {
+    for row in rows {
         let dash = || "-".to_owned();
         let _ = writeln!(
             out,
-            "{:<10} {:<9} {:>7}  {:<10} {:>7} {:>9} {:>9.2} {:>9.2} {:>8} {:>8}",
-            row.scenario,
-            row.system.name(),
+            "{:<width$} {:>7}  {:<10} {:>7} {:>9} {:>9.2} {:>9.2} {:>8} {:>8}",
+            row.run,
             row.viewers,
             row.way.name(),
             row.frames,

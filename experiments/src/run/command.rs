@@ -178,13 +178,7 @@ fn make_runs(
     outcome: &mut Outcome,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let _alone = match Exclusive::try_acquire()? {
-        Some(alone) => alone,
-        None => {
-            eprintln!("waiting for another run on this machine to end");
-            wait_alone(shutdown)?
-        }
-    };
+    let _alone = alone(shutdown)?;
     let mut progress = Progress::new(specs.iter().map(Spec::estimate).sum());
     let ffmpeg_bursts = versions::ffmpeg_bursts();
     let mut clips: Vec<(u64, Clip, Pictures)> = Vec::new();
@@ -215,12 +209,17 @@ fn make_runs(
     Ok(())
 }
 
-fn wait_alone(shutdown: Shutdown) -> Result<Exclusive, Failure> {
+/// The machine to oneself, which may mean to wait.
+pub(crate) fn alone(shutdown: Shutdown) -> Result<Exclusive, Failure> {
+    if let Some(alone) = Exclusive::try_acquire()? {
+        return Ok(alone);
+    }
+    eprintln!("waiting for another run on this machine to end");
     loop {
+        shutdown.sleep(Duration::from_millis(200))?;
         if let Some(alone) = Exclusive::try_acquire()? {
             return Ok(alone);
         }
-        shutdown.sleep(Duration::from_millis(200))?;
     }
 }
 

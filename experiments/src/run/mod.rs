@@ -18,5 +18,6 @@ mod streaming;
 mod truth;
 mod versions;
 
+pub(crate) use command::alone;
 pub use command::{CompareArgs, RunArgs, compare, run};
 pub(crate) use streaming::pings_under_stream;

@@ -18,7 +18,7 @@ pub(super) struct Spec {
 
 /// What a run takes besides its scenario's duration, as measured on two cores: building the world and
 /// starting the programs, measuring the links, taking everything down.
-const AROUND: Duration = Duration::from_secs(16);
+const AROUND: Duration = Duration::from_secs(9);
 
 impl Spec {
     /// A name for its folder.
