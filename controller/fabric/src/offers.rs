@@ -8,7 +8,7 @@ use nearcast_media::peering::{self, Answer, Message, Offer, Reason, Withdraw};
 
 use crate::event::{SetupTime, Withdrawal};
 use crate::fabric::{Fabric, Timer};
-use crate::frame::udp_frame;
+use crate::frame::{Arp, udp_frame};
 use crate::stream::{Member, Place, StreamKey};
 use crate::switch::Switch;
 use crate::{Attachment, Event, Mac};
@@ -32,7 +32,44 @@ impl Fabric {
         let (host, since) = (member.place.address, member.since);
         let volatile = SetupTime::of(now.since(since));
         self.event(Event::Offered { stream: key.name.clone(), role, host, volatile });
+        self.introduce(key, mac);
         self.offer(key, mac);
+    }
+
+    /// Makes a new member and those it will exchange chunks with known to each other, so that none has
+    /// to ask for a virtual address first: by ARP requests from those addresses, as a host keeps who
+    /// asked it (RFC 826, "Packet Reception"). Else the first word to every address would wait for a
+    /// round trip to the switch, in both directions, while somebody waits for a picture.
+    fn introduce(&mut self, key: &StreamKey, mac: Mac) {
+        let holders = self.holders(key, mac);
+        let controller = self.config.virtual_range.controller();
+        let Some(peering) = self.peering(key) else { return };
+        let group = peering.group;
+        let Some((role, member)) = peering.member(mac) else { return };
+        let (place, alias) = (member.place, member.alias);
+        self.make_known(controller, place);
+        if role == Role::Broadcaster {
+            self.make_known(group, place);
+        }
+        for holder in holders {
+            self.make_known(holder, place);
+            if let Some(other) = self.aliases.place(holder) {
+                self.make_known(alias, other);
+            }
+        }
+    }
+
+    /// Tells a host where a virtual address is.
+    fn make_known(&mut self, address: Ipv4Addr, to: Place) {
+        let mac = self.config.virtual_range.mac();
+        let request = Arp {
+            request: true,
+            sender_mac: mac,
+            sender: address,
+            target_mac: Mac([0; 6]),
+            target: to.address,
+        };
+        self.frame_out(to.at, request.frame(mac, to.mac));
     }
 
     /// A member's timer: it is offered its part again or anew, or given up.

@@ -198,6 +198,26 @@ fn holders_are_viewers_that_joined_and_then_the_broadcaster() {
 }
 
 #[test]
+fn members_know_each_other_before_they_have_to_ask() {
+    let mut world = World::single(config(), 2);
+    publish(&mut world, "b", 40_000, "live/room", true);
+    play(&mut world, "v1", 40_000, "live/room");
+    play(&mut world, "v2", 40_000, "live/room");
+    let alias = |name: &str| world.offer(name).alias;
+    let (controller, group) = (config().virtual_range.controller(), world.offer("b").group);
+    for (name, known) in [
+        ("b", vec![controller, group, alias("v1"), alias("v2")]),
+        ("v1", vec![controller, alias("b"), alias("v2")]),
+        ("v2", vec![controller, alias("b"), alias("v1")]),
+    ] {
+        for address in known {
+            let at = world.hosts[name].neighbours.get(&address);
+            assert_eq!(at, Some(&config().virtual_range.mac()), "{name} has to ask for {address}");
+        }
+    }
+}
+
+#[test]
 fn a_request_to_an_alias_reaches_its_host_under_the_senders_alias() {
     let mut world = World::single(config(), 2);
     publish(&mut world, "b", 40_000, "live/room", true);

@@ -38,7 +38,7 @@ pub(crate) struct Host {
     pub(crate) ip: Ipv4Addr,
     pub(crate) at: (u64, u32),
     pub(crate) peer: Peer,
-    neighbours: BTreeMap<Ipv4Addr, Mac>,
+    pub(crate) neighbours: BTreeMap<Ipv4Addr, Mac>,
     /// ARP replies, IP packets and broadcasts that reached it, but no offers.
     pub(crate) inbox: Vec<Vec<u8>>,
     pub(crate) offers: Vec<Offer>,
