@@ -10,8 +10,15 @@ use crate::Failure;
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-/// Prints the topologies that come with nearcast.
+/// Prints the experiments and topologies that come with nearcast.
 pub fn main(_: &Args) -> Result<ExitCode, Failure> {
+    println!("experiments:");
+    for name in crate::scenario::names() {
+        let scenario = crate::scenario::Scenario::find(name)?;
+        let systems: Vec<&str> = scenario.systems.iter().map(|system| system.name()).collect();
+        println!("  {name:<10} {}; {}", scenario.title, systems.join(", "));
+    }
+    println!("  {:<10} all but fallback: `nearcast compare`", "compare");
     println!("topologies:");
     for name in nearcast_topologies::names() {
         let topology = Topology::named(name, &Choice::default())?;

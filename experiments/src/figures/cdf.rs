@@ -29,7 +29,7 @@ pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> 
                 .margin_right(24)
                 .x_label_area_size(44)
                 .y_label_area_size(58)
-                .build_cartesian_2d(range.log_scale(), 0.0..1.0)?;
+                .build_cartesian_2d(range.log_scale().with_key_points(TICKS.to_vec()), 0.0..1.0)?;
             chart
                 .configure_mesh()
                 .light_line_style(TRANSPARENT)
@@ -61,11 +61,14 @@ pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> 
                     )
                 });
             }
-            legend(&mut chart, SeriesLabelPosition::MiddleRight)
+            legend(&mut chart, SeriesLabelPosition::MiddleMiddle)
         },
     );
     Some(figure)
 }
+
+/// Where a logarithmic axis in ms is labelled.
+const TICKS: [f64; 13] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4];
 
 struct Curve {
     label: String,

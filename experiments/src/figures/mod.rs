@@ -21,7 +21,10 @@ use crate::result::Outcome;
 pub fn all(outcome: &Outcome) -> Vec<Figure> {
     let mut figures = Vec::new();
     for scenario in scenarios(outcome) {
-        figures.extend(delay::delay_over_time(outcome, scenario));
+        // Of a sweep of viewers the first run would say what figure 3 says.
+        if viewer_counts(outcome, scenario).len() == 1 {
+            figures.extend(delay::delay_over_time(outcome, scenario));
+        }
         figures.extend(cdf::frame_delays(outcome, scenario));
     }
     figures.extend(traffic::bytes_by_viewers(outcome));
@@ -39,4 +42,11 @@ pub(crate) fn scenarios(outcome: &Outcome) -> Vec<&str> {
         }
     }
     names
+}
+
+/// With how many viewers a scenario was run, in ascending order.
+fn viewer_counts(outcome: &Outcome, scenario: &str) -> Vec<usize> {
+    let runs = outcome.runs.iter().filter(|run| run.scenario == scenario);
+    let counts: std::collections::BTreeSet<usize> = runs.map(|run| run.viewers.len()).collect();
+    counts.into_iter().collect()
 }

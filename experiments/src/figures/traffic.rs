@@ -1,23 +1,14 @@
 use super::bars::Bars;
-use super::{Figure, scenarios, style};
+use super::{Figure, scenarios, style, viewer_counts};
 use crate::result::{Outcome, Run, System};
 
 /// Bytes on the broadcaster's uplink and on the CDN's links against the number of viewers: of the
 /// scenario with the most different numbers of viewers, if there are at least two.
 pub(super) fn bytes_by_viewers(outcome: &Outcome) -> Option<Figure> {
-    let counts = |scenario: &str| {
-        let mut counts: Vec<usize> = outcome
-            .runs
-            .iter()
-            .filter(|run| run.scenario == scenario)
-            .map(|run| run.viewers.len())
-            .collect();
-        counts.sort_unstable();
-        counts.dedup();
-        counts
-    };
-    let scenario = scenarios(outcome).into_iter().max_by_key(|scenario| counts(scenario).len())?;
-    let viewers = counts(scenario);
+    let scenario = scenarios(outcome)
+        .into_iter()
+        .max_by_key(|scenario| viewer_counts(outcome, scenario).len())?;
+    let viewers = viewer_counts(outcome, scenario);
     if viewers.len() < 2 {
         return None;
     }

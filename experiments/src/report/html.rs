@@ -37,6 +37,9 @@ impl Cell {
     }
 }
 
+/// Text beyond this many bytes may be broken into lines.
+const LONG: usize = 22;
+
 /// A table; what is put into cells is escaped here.
 pub(super) fn table(header: &[&str], rows: &[Vec<Cell>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
@@ -52,7 +55,8 @@ pub(super) fn table(header: &[&str], rows: &[Vec<Cell>]) -> String {
         out.push_str("<tr>");
         for cell in row {
             let _ = match cell {
-                Cell::Text(text) => write!(out, "<td>{}</td>", escape(text)),
+                Cell::Text(text) if text.len() > LONG => write!(out, "<td>{}</td>", escape(text)),
+                Cell::Text(text) => write!(out, "<td class=\"short\">{}</td>", escape(text)),
                 Cell::Number(text) => write!(out, "<td class=\"number\">{}</td>", escape(text)),
                 Cell::Mark(class, text) => {
                     write!(out, "<td><span class=\"mark {class}\">{text}</span></td>")

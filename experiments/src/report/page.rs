@@ -37,9 +37,9 @@ fn head(out: &mut String, outcome: &Outcome) {
         if outcome.quick { " (quick: a shortened time scale, for tests)" } else { "" },
     );
     if let Some(why) = &outcome.incomplete_why {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<p class=\"warning\"><strong>Incomplete.</strong> {}. What follows is what was recorded until then.</p>\n",
+            "<p class=\"warning\"><strong>Incomplete.</strong> {}. What follows is what was recorded until then.</p>",
             escape(why)
         );
     }
@@ -54,9 +54,9 @@ fn head(out: &mut String, outcome: &Outcome) {
     }
     let count = |verdict| outcome.goals.iter().filter(|goal| goal.verdict == verdict).count();
     let judged = count(Verdict::Met) + count(Verdict::Missed);
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<div><p class=\"big\">{} of {judged}</p><p>goals met; {} not measured by this experiment</p></div></div></header>\n",
+        "<div><p class=\"big\">{} of {judged}</p><p>goals met; {} not measured by this experiment</p></div></div></header>",
         count(Verdict::Met),
         count(Verdict::NotMeasured),
     );
@@ -115,9 +115,9 @@ fn paper(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
 }
 
 fn put(out: &mut String, figure: &Figure) {
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>\n",
+        "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
         escape(&figure.title),
         figure.inline(),
         escape(&figure.caption)
@@ -183,7 +183,9 @@ fn delays(out: &mut String, outcome: &Outcome) {
          of the others, computed for every frame and shown at its median; the ratios are of each frame to its own. \
          Frames from before a viewer's first are left out, since their delay says when it joined. HLS: a frame \
          arrives with its segment; &ldquo;played&rdquo; is when a player shows it that starts at the first arrival and \
-         keeps real time.</p></section>\n",
+         keeps real time. What the direct way takes beyond its minimum is mostly Nagle's algorithm: \
+         nginx-rtmp does not turn it off, so the last piece of a frame waits for an acknowledgement of \
+         the frame before it.</p></section>\n",
     );
 }
 

@@ -101,7 +101,7 @@ mod tests {
         let specs = runs(&single, &selection);
         let labels: Vec<String> = specs.iter().map(Spec::label).collect();
         assert_eq!(labels, ["single-assisted-2", "single-assisted-8"]);
-        assert_eq!(specs[0].scenario.duration, nearcast_machine::Span::from_secs(20));
+        assert_eq!(specs[0].scenario.duration, single.duration / 3);
         let fallback =
             runs(&Scenario::find("fallback").expect("it is there"), &Selection::default());
         assert!(fallback.len() == 4 && fallback.iter().all(|spec| spec.scenario.faults.len() == 1));

@@ -150,10 +150,10 @@ impl<'a> Session<'a> {
         };
         let progress = self.progress;
         self.stage = Some(Stage::build(&setup, shutdown, &|phase| progress.phase(phase))?);
+        self.monitor = Some(Monitor::start()?);
         self.progress.phase("measuring the links");
         self.truth = truth::measure(self.stage()?, shutdown)?;
 
-        self.monitor = Some(Monitor::start()?);
         self.drops_before = self.stage()?.unasked_drops();
         self.stage()?
             .world
