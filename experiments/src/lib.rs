@@ -1,8 +1,11 @@
 //! CDN against P2P-assisted livestreaming, measured: scenarios, runs, reports.
 //!
-//! [`world`] is the emulated world an experiment runs in: hosts, switches and links that exist while
-//! a value exists, and are gone when it is. [`doctor`] says what this machine can do, [`clean`]
-//! removes what a killed run left.
+//! [`scenario`] is what is to be run, as data, and [`clip`] what is broadcast. [`world`] is the emulated
+//! world an experiment runs in: hosts, switches and links that exist while a value exists, and are gone
+//! when it is. [`run`] puts the real programs on that stage and records what they do, [`ping`] sends
+//! trains of pings across it. What comes of it is a [`result`], from which alone [`measure`] computes,
+//! [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
+//! what a killed run left.
 
 pub mod clean;
 pub mod clip;
