@@ -61,6 +61,9 @@ pub(super) fn topology(scenario: &Scenario, viewers: u32) -> Result<Topology, Fa
 
 /// How long a publisher may take to end after its clip has.
 const LINGER: Duration = Duration::from_secs(4);
+/// How long peers and players may take to end. Some players hang on a stream that is over; they are
+/// killed with the world.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often the loop looks around.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -361,14 +364,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Lets the programs end in the order that lets each write its last lines.
+    /// Lets the programs end in the order that lets each write its last lines: peers end the stream
+    /// for their players, who then show what they still hold.
     fn finish_programs(&mut self) -> Result<(), Failure> {
         if let Some(trains) = self.trains.take() {
             self.pings = trains.stop()?;
         }
-        let deadline = Instant::now() + Duration::from_secs(2);
-        for player in &self.players {
-            player.wait(deadline.saturating_duration_since(Instant::now()))?;
+        let deadline = Instant::now() + LAST_WORDS;
+        let peers = &self.stage()?.viewer_peers;
+        for peer in peers {
+            peer.signal(Signal::SIGTERM)?;
+        }
+        for process in peers.iter().chain(&self.players) {
+            process.wait(deadline.saturating_duration_since(Instant::now()))?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) struct Stage {
     pub cdn_address: Ipv4Addr,
     pub viewers: Vec<String>,
     pub controller: Process,
+    /// The peer of each viewer, in the same order.
+    pub viewer_peers: Vec<Process>,
     folder: PathBuf,
 }
 
@@ -71,24 +73,24 @@ impl Stage {
         let command = cast::controller(listen, cdn.ip, &delays, setup.seed, &journal)?;
         let controller = world.spawn("fabric", command)?;
 
-        let stage = Stage {
+        let mut stage = Stage {
             world,
             broadcaster,
             cdn: cdn.name,
             cdn_address: cdn.ip,
             viewers,
             controller,
+            viewer_peers: Vec::new(),
             folder: setup.folder.to_owned(),
         };
         stage.start_cdn(setup, shutdown)?;
         let mut peers = vec![stage.start_seed(setup)?, stage.start_broadcaster(setup)?];
-        for viewer in &stage.viewers {
-            let events = stage.events(viewer);
-            let settings = stage.peer(setup, &events);
-            peers.push((
-                stage.world.spawn_in(viewer, &format!("{viewer}-peer"), settings.viewer()?)?,
-                events,
-            ));
+        for viewer in stage.viewers.clone() {
+            let events = stage.events(&viewer);
+            let command = stage.peer(setup, &events).viewer()?;
+            let process = stage.world.spawn_in(&viewer, &format!("{viewer}-peer"), command)?;
+            stage.viewer_peers.push(process.clone());
+            peers.push((process, events));
         }
         let controller = stage.controller.clone();
         for _ in &topology.switches {
