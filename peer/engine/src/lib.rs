@@ -14,6 +14,7 @@
 //! arrives.
 
 pub mod broadcaster;
+pub mod mesh;
 pub mod seed;
 pub mod viewer;
 pub mod wire;
