@@ -1,1 +1,42 @@
-//! OpenFlow 1.3 messages: nom in, encode out.
+//! OpenFlow 1.3 on the wire: nom in, `encode` out, and nothing else.
+//!
+//! [`Framer`] cuts a byte stream into messages by their header; [`v13::Message`] gives each its meaning.
+//! What the codec does not know (an experimenter's match field, a new statistic) is kept as it came, so
+//! that a message that parses encodes back to its own bytes. No input panics, and no length that was
+//! read sizes an allocation before it was checked against the bytes that are there.
+//!
+//! ```
+//! use rust_openflow::v13::{Action, Body, FlowMod, Instruction, Match, Message};
+//! use rust_openflow::Framer;
+//!
+//! let entry = FlowMod::add()
+//!     .table(2)
+//!     .priority(100)
+//!     .matching(Match::new().eth_dst([2, 0, 0, 0, 0, 1]))
+//!     .instruction(Instruction::ApplyActions(vec![Action::output(7)]));
+//! let message = Message::new(42, Body::FlowMod(entry));
+//!
+//! let mut wire = Vec::new();
+//! message.encode(&mut wire);
+//!
+//! let mut framer = Framer::new();
+//! framer.push(&wire);
+//! let frame = framer.next_frame().expect("a sound header").expect("a whole message");
+//! assert_eq!(Message::parse(&frame), Ok(message));
+//! ```
+
+mod error;
+mod framer;
+mod header;
+mod hello;
+mod layout;
+mod mac;
+mod read;
+pub mod v13;
+mod write;
+
+pub use error::Error;
+pub use framer::Framer;
+pub use header::{Header, VERSION_10, VERSION_13};
+pub use hello::{Hello, HelloElement};
+pub use mac::Mac;

@@ -8,7 +8,7 @@ use rust_openflow::v13::{
     Action, Body, Bucket, Desc, ErrorMessage, ErrorType, Features, FlowCommand, FlowMod,
     FlowRemoved, FlowRemovedReason, FlowStats, GroupCommand, GroupDesc, GroupMod, GroupType,
     Instruction, Match, Message, MultipartReply, NO_BUFFER, Oxm, PacketIn, PacketInReason, Port,
-    PortReason, PortStatus, Reply, Request, TABLE_ALL, flow_flags, port_number,
+    PortReason, PortStatus, Reply, Request, TABLE_ALL, flow_flags, port_number, port_state,
 };
 use rust_openflow::{Hello, VERSION_13};
 
@@ -26,6 +26,9 @@ pub(crate) struct Flow {
     used: Time,
     pub(crate) packets: u64,
 }
+
+/// Flow tables that it has; the fabric needs three.
+const TABLES: u8 = 8;
 
 impl Flow {
     fn is(&self, flow: &FlowMod) -> bool {
@@ -96,7 +99,8 @@ impl Switch {
         let name = self.ports.get(&number).cloned();
         let down = name.is_none();
         let name = name.unwrap_or_else(|| format!("{}-eth{number}", self.name));
-        Port::named(number, &name, !down)
+        let state = if down { port_state::LINK_DOWN } else { port_state::LIVE };
+        Port { state, ..Port::new(number, name) }
     }
 
     pub(crate) fn port_status(&self, number: u32) -> Message {
@@ -114,7 +118,7 @@ impl Switch {
         let reply = match message.body {
             Body::Hello(_) => Body::Hello(Hello::offering(&[VERSION_13])),
             Body::EchoRequest(data) => Body::EchoReply(data),
-            Body::FeaturesRequest => Body::FeaturesReply(Features::of(self.id)),
+            Body::FeaturesRequest => Body::FeaturesReply(Features::of(self.id, TABLES)),
             Body::BarrierRequest => Body::BarrierReply,
             Body::MultipartRequest(request) => {
                 Body::MultipartReply(MultipartReply { more: false, body: self.reply(request.body) })

@@ -1,0 +1,218 @@
+//! Structures whose fields follow each other at fixed places, said once for both directions.
+
+use nom::Parser;
+use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
+
+use crate::Mac;
+use crate::read::{self, Read};
+use crate::write;
+
+/// A value that always takes the same number of bytes.
+pub(crate) trait Fixed: Sized {
+    /// How many.
+    const LEN: usize;
+    /// Reads it from the front of `input`.
+    fn read(input: &[u8]) -> Read<'_, Self>;
+    /// Appends it to `out`.
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! number {
+    ($($ty:ty, $parser:expr;)*) => {$(
+        impl Fixed for $ty {
+            const LEN: usize = size_of::<$ty>();
+            fn read(input: &[u8]) -> Read<'_, $ty> {
+                $parser.parse(input)
+            }
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend(self.to_be_bytes());
+            }
+        }
+    )*};
+}
+
+number! {
+    u8, be_u8;
+    u16, be_u16;
+    u32, be_u32;
+    u64, be_u64;
+}
+
+impl<T: Fixed + Copy + Default, const N: usize> Fixed for [T; N] {
+    const LEN: usize = N * T::LEN;
+    fn read(mut input: &[u8]) -> Read<'_, [T; N]> {
+        let mut values = [T::default(); N];
+        for value in &mut values {
+            (input, *value) = T::read(input)?;
+        }
+        Ok((input, values))
+    }
+    fn write(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|value| value.write(out));
+    }
+}
+
+impl Fixed for Mac {
+    const LEN: usize = 6;
+    fn read(input: &[u8]) -> Read<'_, Mac> {
+        <[u8; 6]>::read(input).map(|(rest, octets)| (rest, Mac(octets)))
+    }
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+}
+
+/// Text in a field of `N` bytes that ends at the first zero byte. What is no UTF-8 is replaced, as
+/// [`String::from_utf8_lossy`] does; what is too long to leave room for one zero byte is cut.
+pub(crate) struct Text<const N: usize>;
+
+impl<const N: usize> Text<N> {
+    pub(crate) fn read(input: &[u8]) -> Read<'_, String> {
+        let (rest, field) = read::bytes(N)(input)?;
+        let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok((rest, String::from_utf8_lossy(text).into_owned()))
+    }
+
+    pub(crate) fn write(text: &str, out: &mut Vec<u8>) {
+        let mut end = text.len().min(N - 1);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.extend(&text.as_bytes()[..end]);
+        write::zeros(N - end, out);
+    }
+}
+
+/// Declares a structure and its two directions. `pad n` after a field is `n` bytes that mean nothing;
+/// `text n` in place of a type is a [`Text`] of `n` bytes; `pad n;` in front of all is what leads.
+macro_rules! layout {
+    (
+        $(#[$doc:meta])*
+        $name:ident $([lead $lead:literal])? {
+            $($(#[$fdoc:meta])* $field:ident: $ty:ident$(<$n:literal>)? $([$elem:ty; $len:literal])?
+                $(, pad $pad:literal)?;)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name {
+            $($(#[$fdoc])* pub $field: $crate::layout::layout!(@type $ty $([$elem; $len])?),)*
+        }
+
+        impl $crate::layout::Fixed for $name {
+            const LEN: usize = 0 $(+ $lead)?
+                $(+ $crate::layout::layout!(@len $ty$(<$n>)? $([$elem; $len])?) $(+ $pad)?)*;
+
+            fn read(input: &[u8]) -> $crate::read::Read<'_, $name> {
+                let i = input;
+                $(let (i, ()) = $crate::read::pad($lead, i)?;)?
+                $(
+                    let (i, $field) = $crate::read::field(
+                        stringify!($field),
+                        $crate::layout::layout!(@read $ty$(<$n>)? $([$elem; $len])?),
+                        i,
+                    )?;
+                    $(let (i, ()) = $crate::read::pad($pad, i)?;)?
+                )*
+                Ok((i, $name { $($field),* }))
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                $($crate::write::zeros($lead, out);)?
+                $(
+                    $crate::layout::layout!(@write $ty$(<$n>)? $([$elem; $len])?, self.$field, out);
+                    $($crate::write::zeros($pad, out);)?
+                )*
+            }
+        }
+    };
+    (@type Text) => { String };
+    (@type Array [$elem:ty; $len:literal]) => { [$elem; $len] };
+    (@type $ty:ident) => { $ty };
+    (@len Text<$n:literal>) => { $n };
+    (@len Array [$elem:ty; $len:literal]) => { <[$elem; $len] as $crate::layout::Fixed>::LEN };
+    (@len $ty:ident) => { <$ty as $crate::layout::Fixed>::LEN };
+    (@read Text<$n:literal>) => { $crate::layout::Text::<$n>::read };
+    (@read Array [$elem:ty; $len:literal]) => { <[$elem; $len] as $crate::layout::Fixed>::read };
+    (@read $ty:ident) => { <$ty as $crate::layout::Fixed>::read };
+    (@write Text<$n:literal>, $value:expr, $out:expr) => {
+        $crate::layout::Text::<$n>::write(&$value, $out)
+    };
+    (@write Array [$elem:ty; $len:literal], $value:expr, $out:expr) => {
+        $crate::layout::Fixed::write(&$value, $out)
+    };
+    (@write $ty:ident, $value:expr, $out:expr) => { $crate::layout::Fixed::write(&$value, $out) };
+}
+
+/// Declares an enumeration of one byte (or more) on the wire that keeps values it does not know.
+macro_rules! open_enum {
+    (
+        $(#[$doc:meta])*
+        $name:ident: $repr:ident { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)*
+            /// A value that this codec does not know.
+            Other($repr),
+        }
+
+        impl $crate::layout::Fixed for $name {
+            const LEN: usize = size_of::<$repr>();
+            fn read(input: &[u8]) -> $crate::read::Read<'_, $name> {
+                let (rest, value) = <$repr as $crate::layout::Fixed>::read(input)?;
+                let meaning = match value {
+                    $($value => $name::$variant,)*
+                    other => $name::Other(other),
+                };
+                Ok((rest, meaning))
+            }
+            fn write(&self, out: &mut Vec<u8>) {
+                let value: $repr = match self {
+                    $($name::$variant => $value,)*
+                    $name::Other(other) => *other,
+                };
+                $crate::layout::Fixed::write(&value, out);
+            }
+        }
+    };
+}
+
+pub(crate) use {layout, open_enum};
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares what a crate's users see")]
+mod tests {
+    use super::*;
+
+    layout! {
+        /// Every kind of field there is.
+        Sample [lead 2] {
+            /// A number.
+            number: u16, pad 1;
+            /// A text.
+            text: Text<4>;
+            /// An array.
+            array: Array [u16; 2];
+        }
+    }
+
+    #[test]
+    fn fields_padding_text_and_arrays_lie_where_the_layout_says() {
+        let sample = Sample { number: 0x0102, text: "abcdef".into(), array: [3, 4] };
+        let mut wire = Vec::new();
+        sample.write(&mut wire);
+        assert_eq!(wire, [0, 0, 1, 2, 0, b'a', b'b', b'c', 0, 0, 3, 0, 4]);
+        assert_eq!(wire.len(), Sample::LEN);
+        let (rest, read) = Sample::read(&wire).expect("it reads back");
+        assert_eq!((rest.len(), read.text.as_str()), (0, "abc"));
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        let mut out = Vec::new();
+        Text::<4>::write("aéé", &mut out);
+        assert_eq!(out, [b'a', 0xc3, 0xa9, 0]);
+    }
+}
