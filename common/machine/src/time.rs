@@ -215,9 +215,12 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_people_write_them() {
-        for (text, nanos) in
-            [("8ms", 8_000_000), ("1.5s", 1_500_000_000), (" 250 us ", 250_000), ("2min", 120_000_000_000)]
-        {
+        for (text, nanos) in [
+            ("8ms", 8_000_000),
+            ("1.5s", 1_500_000_000),
+            (" 250 us ", 250_000),
+            ("2min", 120_000_000_000),
+        ] {
             assert_eq!(text.parse::<Span>().map(Span::as_nanos), Ok(nanos), "{text}");
         }
         for text in ["", "8", "ms", "8 parsecs", "-3ms", "NaNs", "infs", "1e300h", "8ms8"] {

@@ -29,7 +29,7 @@ impl Probability {
     }
 
     /// Draws whether it happens this time. Certainties draw nothing.
-    pub(crate) fn happens(self, rng: &mut nearcast_machine::Rng) -> bool {
+    pub fn happens(self, rng: &mut nearcast_machine::Rng) -> bool {
         self.0 > 0.0 && (self.0 >= 1.0 || rng.random::<f64>() < self.0)
     }
 }
