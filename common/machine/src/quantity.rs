@@ -32,7 +32,11 @@ impl Bitrate {
         if self.0 == 0 {
             return Span::MAX;
         }
-        let nanos = (u128::from(bytes.get()) * 8 * 1_000_000_000).div_ceil(u128::from(self.0));
+        // Up to 2 GB at once fit 64 bits, where a division takes a fraction of the time.
+        if let Some(bits) = bytes.get().checked_mul(8_000_000_000) {
+            return Span::from_nanos(bits.div_ceil(self.0));
+        }
+        let nanos = (u128::from(bytes.get()) * 8_000_000_000).div_ceil(u128::from(self.0));
         Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
@@ -169,6 +173,19 @@ mod tests {
         for text in ["4mbps", "4", "4 MB/s", "1.2.3Mbit/s", "-1Mbit/s", ""] {
             let error = text.parse::<Bitrate>().expect_err(text);
             assert!(error.to_string().contains("4Mbit/s"), "{error}");
+        }
+    }
+
+    #[test]
+    fn serialisation_is_the_same_however_large_the_numbers() {
+        let most = u64::MAX / 8_000_000_000;
+        for rate in [1, 7, 620_000, 4_000_000, 100_000_000_000] {
+            for bytes in [0, 1, 1250, most - 1, most, most + 1, 1 << 40] {
+                let exact = (u128::from(bytes) * 8_000_000_000).div_ceil(u128::from(rate));
+                let exact = u64::try_from(exact).unwrap_or(u64::MAX);
+                let span = Bitrate::from_bits_per_sec(rate).serialisation(Bytes::new(bytes));
+                assert_eq!(span.as_nanos(), exact, "{bytes} bytes at {rate} bit/s");
+            }
         }
     }
 
