@@ -23,7 +23,10 @@ pub enum Input<P> {
     /// This source has everything (the CDN seed), and is asked per chunk for what no neighbour
     /// delivered in time; `None`: no more.
     Fallback(Option<PeerId>),
-    /// The user leaves: neighbours and tracker are told. Nothing but statistics works afterwards.
+    /// This peer sent what it must not, such as a chunk whose signature is wrong: it is dropped, and
+    /// declined for [`Settings::shun`](super::Settings::shun).
+    Shun(PeerId),
+    /// The user leaves: neighbours and tracker are told. The peer does nothing afterwards.
     Leave,
 }
 
@@ -99,6 +102,10 @@ pub enum Cause {
     Silent,
     /// It served nothing of what it claims to have.
     Unserving,
+    /// The driver had reason to shun it.
+    Shunned,
+    /// It began anew, as another one.
+    Restarted,
     /// We left.
     Leaving,
 }

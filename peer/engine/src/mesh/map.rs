@@ -1,5 +1,7 @@
 //! Buffer maps: which chunks of the exchange window a peer has.
 
+use nearcast_machine::Bitrate;
+
 use super::LAYERS_MAX;
 
 /// The chunks that a peer has, layer by layer, as one bit each.
@@ -8,18 +10,30 @@ use super::LAYERS_MAX;
 /// a window without holes costs a few bytes and one with many no more than its bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BufferMap {
-    edge: u32,
     layers: [Part; LAYERS_MAX],
     count: u8,
     words: Box<[u64]>,
     size: u16,
 }
 
+/// What a map says of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerBits<'a> {
+    /// The first chunk that the peer still wants or has; [`SEQ_MAX`](super::SEQ_MAX) if it does not
+    /// know yet where the stream is.
+    pub base: u32,
+    /// The layer's rate in kbit/s, rounded up, as far as the peer knows; 0 if it does not.
+    pub kbits: u16,
+    /// The words of its bits, of which the first holds the chunk `base` at `base % 64`. Bits below it
+    /// do not count.
+    pub words: &'a [u64],
+}
+
 /// Where a layer's bits are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Part {
-    /// The first chunk that the peer still wants or has.
     base: u32,
+    kbits: u16,
     /// The first of its words.
     start: u16,
     /// How many it has; the first one holds the bit of `base`.
@@ -35,23 +49,20 @@ pub(crate) enum Form {
     Runs(usize),
 }
 
-/// Edge and number of layers.
-const HEAD: usize = 4 + 1;
-/// Base, form and length of a layer.
-const LAYER: usize = 4 + 2;
+/// The number of layers.
+const HEAD: usize = 1;
+/// Base, rate, form and length of a layer.
+const LAYER: usize = 4 + 2 + 2;
 
 impl BufferMap {
-    /// A map of layers from 0 on: of each the first chunk that is still wanted, and the words of its
-    /// bits, of which the first holds that chunk's at `base % 64`. Bits below it do not count.
-    ///
-    /// `edge` is what the sender takes for the stream time of the encoder's present, in ms.
+    /// A map of layers from 0 on.
     ///
     /// # Panics
     /// If there are more than [`LAYERS_MAX`] layers, or more than 65535 words in all.
-    pub fn new<'a>(edge: u32, layers: impl IntoIterator<Item = (u32, &'a [u64])>) -> BufferMap {
+    pub fn new<'a>(layers: impl IntoIterator<Item = LayerBits<'a>>) -> BufferMap {
         let mut parts = [Part::default(); LAYERS_MAX];
         let (mut words, mut count, mut size) = (Vec::new(), 0, HEAD);
-        for (base, bits) in layers {
+        for LayerBits { base, kbits, words: bits } in layers {
             let len = bits.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
             let start = words.len();
             words.extend_from_slice(&bits[..len]);
@@ -64,12 +75,11 @@ impl BufferMap {
             }
             let len = words.len() - start;
             let narrow = |n| u16::try_from(n).expect("a map has at most 65535 words");
-            parts[count] = Part { base, start: narrow(start), len: narrow(len) };
+            parts[count] = Part { base, kbits, start: narrow(start), len: narrow(len) };
             size += LAYER + form(base, &words[start..]).len();
             count += 1;
         }
         BufferMap {
-            edge,
             layers: parts,
             count: count as u8,
             words: words.into_boxed_slice(),
@@ -77,19 +87,21 @@ impl BufferMap {
         }
     }
 
-    /// What the sender takes for the stream time of the encoder's present, in ms.
-    pub fn edge(&self) -> u32 {
-        self.edge
-    }
-
     /// How many layers it tells of.
     pub fn layers(&self) -> u8 {
         self.count
     }
 
-    /// The first chunk of a layer that the peer still wants or has.
+    /// The first chunk of a layer that the peer still wants or has; [`SEQ_MAX`](super::SEQ_MAX) if it
+    /// does not know yet where the stream is.
     pub fn base(&self, layer: u8) -> u32 {
         self.part(layer).base
+    }
+
+    /// What the peer takes for the rate of a layer.
+    pub fn rate(&self, layer: u8) -> Option<Bitrate> {
+        let kbits = self.part(layer).kbits;
+        (kbits > 0).then(|| Bitrate::from_bits_per_sec(u64::from(kbits) * 1000))
     }
 
     /// One past the last chunk of a layer that the peer has.
@@ -208,12 +220,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bits(base: u32, words: &[u64]) -> LayerBits<'_> {
+        LayerBits { base, kbits: 0, words }
+    }
+
     fn map(base: u32, held: &[u32]) -> BufferMap {
         let mut words = vec![0u64; 64];
         for seq in held {
             words[(seq / 64 - base / 64) as usize] |= 1 << (seq % 64);
         }
-        BufferMap::new(7, [(base, &words[..])])
+        BufferMap::new([bits(base, &words)])
     }
 
     proptest! {
@@ -247,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_lies_below_the_base_does_not_count() {
-        let map = BufferMap::new(0, [(70, &[u64::MAX, 0][..]), (64, &[][..]), (65, &[1][..])]);
+        let map = BufferMap::new([bits(70, &[u64::MAX, 0]), bits(64, &[]), bits(65, &[1])]);
         assert!(!map.has(0, 69) && map.has(0, 70) && map.has(0, 127) && !map.has(0, 128));
         assert_eq!((map.end(0), map.end(1), map.end(2)), (128, 64, 65));
         assert_eq!(map.end(7), 0, "a layer that the map does not know");
@@ -257,10 +273,11 @@ mod tests {
     fn a_full_window_costs_a_few_bytes_and_a_ragged_one_its_bits() {
         // The paper's window: 30 s of 620 kbit/s in chunks of 1250 bytes, 870 + 690 + 300 of them.
         let full: Vec<u64> = vec![u64::MAX; 14];
-        let map = BufferMap::new(0, [(0, &full[..]), (0, &full[..11]), (0, &full[..5])]);
+        let map = BufferMap::new([&full[..], &full[..11], &full[..5]].map(|words| bits(0, words)));
         assert_eq!(map.size(), HEAD + 3 * LAYER + 2 + 2 + 2);
         let ragged = vec![0x5555_5555_5555_5555u64; 14];
-        let map = BufferMap::new(0, [(0, &ragged[..]), (0, &ragged[..11]), (0, &ragged[..5])]);
+        let map =
+            BufferMap::new([&ragged[..], &ragged[..11], &ragged[..5]].map(|words| bits(0, words)));
         assert_eq!(map.size(), HEAD + 3 * LAYER + 8 * 30);
     }
 }

@@ -44,9 +44,15 @@ pub enum Body<P> {
         /// The key for messages to the sender.
         key: u64,
     },
-    /// "I am": the sender is the receptor. Messages to it must bring `key`.
+    /// "I would": messages to the sender must bring `key`, which it has made of the asker's address
+    /// and key and keeps nowhere, so that forged addresses cost it nothing.
     Accept {
         /// The key for messages to the sender.
+        key: u64,
+    },
+    /// "Then we are": sent with the key of [`Accept`](Body::Accept), until the receptor is heard.
+    Confirm {
+        /// The key for messages to the sender, again.
         key: u64,
     },
     /// "I have no room", or want no more of you.
@@ -80,6 +86,11 @@ pub struct News {
 pub struct Report {
     /// The map, shared by all who are sent it.
     pub map: Arc<BufferMap>,
+    /// What the sender takes for the stream time of the encoder's present, in ms, as it sends.
+    pub edge: u32,
+    /// Over how many peers it has that from a source: a source itself says 0, one that does not know
+    /// says 255.
+    pub hops: u8,
     /// The sender's clock in microseconds, cut to 32 bits.
     pub stamp: u32,
     /// The newest stamp that the sender got from the receiver; 0 if none.
@@ -99,13 +110,13 @@ pub struct Request {
 }
 
 /// What every datagram begins with: magic, version, type, stream, epoch and key.
-const HEAD: usize = 3 + 8 + 4 + 8;
+pub(crate) const HEAD: usize = 3 + 8 + 4 + 8;
 /// Layer, seq, unit, time, tag and the length of the news.
 const CHUNK: usize = 1 + 4 + 4 + 4 + 1 + 2;
 /// Number and what follows.
 const NEWS: usize = 4 + 1;
-/// Stamp, echo, held.
-const REPORT: usize = 3 * 4;
+/// Edge, hops, stamp, echo, held.
+const REPORT: usize = 4 + 1 + 3 * 4;
 /// Patience, the first seq of each of the layers, count.
 const REQUEST: usize = 2 + 1 + 2;
 /// Bytes that a request has for each layer that it mentions.
@@ -119,7 +130,7 @@ impl<P: Payload> Message<P> {
     /// a map or a payload.
     pub fn size(&self) -> usize {
         HEAD + match &self.body {
-            Body::Seek { .. } | Body::Accept { .. } => 8,
+            Body::Seek { .. } | Body::Accept { .. } | Body::Confirm { .. } => 8,
             Body::Decline | Body::Leave => 0,
             Body::News(news) => news.size(),
             Body::Chunk { chunk, news } => {

@@ -6,17 +6,28 @@
 //! what is decided here.
 
 pub mod tracker;
+pub mod wire;
 
 mod api;
+mod candidates;
+mod clock;
+mod demand;
+mod layer;
 mod lc;
 mod map;
 mod message;
+mod neighbour;
+mod peer;
+mod queue;
+mod rate;
 mod settings;
+mod share;
 mod statistics;
 
 pub use api::{Cause, Event, Input, Output, Relation};
 pub use lc::{Chunk, LAYERS_MAX, Lc, Payload, SEQ_MAX, Size, Tag};
-pub use map::BufferMap;
+pub use map::{BufferMap, LayerBits};
 pub use message::{Body, Message, News, PeerId, Report, Request};
-pub use settings::{Demand, Policy, Role, Settings, Supply, System, UnknownSystem};
+pub use peer::Peer;
+pub use settings::{Demand, Policy, Replace, Role, Settings, Supply, System, UnknownSystem};
 pub use statistics::{LayerStatistics, NeighbourStatistics, Statistics};

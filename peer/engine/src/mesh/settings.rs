@@ -30,13 +30,15 @@ impl System {
         }
     }
 
-    /// Its two policies.
+    /// Its policies.
     pub const fn policy(self) -> Policy {
-        match self {
-            System::LayerP2p => Policy { supply: Supply::Proportional, demand: Demand::Layered },
-            System::SingleIncent => Policy { supply: Supply::Proportional, demand: Demand::Flat },
-            System::SingleLayer => Policy { supply: Supply::RoundRobin, demand: Demand::Flat },
-        }
+        let (supply, demand, replace) = match self {
+            System::LayerP2p => (Supply::Proportional, Demand::Layered, Replace::LeastContributor),
+            System::SingleIncent => (Supply::Proportional, Demand::Flat, Replace::LeastContributor),
+            // It takes no account of contributions (Liu et al. V-A), in this neither.
+            System::SingleLayer => (Supply::RoundRobin, Demand::Flat, Replace::Any),
+        };
+        Policy { supply, demand, replace }
     }
 }
 
@@ -60,13 +62,15 @@ impl FromStr for System {
     }
 }
 
-/// What the two schedulers of a peer go by.
+/// What a peer goes by in dealing with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How a supplier chooses whom to serve.
     pub supply: Supply,
     /// How a receiver orders its requests.
     pub demand: Demand,
+    /// Which neighbour is replaced from time to time.
+    pub replace: Replace,
 }
 
 /// How a supplier chooses whom to serve next.
@@ -85,6 +89,15 @@ pub enum Demand {
     Layered,
     /// All chunks alike, in random order.
     Flat,
+}
+
+/// Which neighbour is replaced by another one every [`Settings::adapt`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Replace {
+    /// The one that contributed least since the last time (Liu et al. III-B).
+    LeastContributor,
+    /// Any, at random.
+    Any,
 }
 
 /// What a peer is there for.
@@ -110,7 +123,7 @@ pub struct Settings {
     /// The most bytes of a layer chunk: 1250.
     pub lc_max: u16,
     /// The upload rate that the user grants, U_n: 1 Mbit/s, the paper's institutional peers. At 0
-    /// the peer serves nobody.
+    /// the peer serves nobody, and does not claim to have anything.
     pub upload: Bitrate,
     /// Whether signalling is counted against the upload rate: true *(ours)*. It is never held back
     /// by it. The paper's simulator does not count it.

@@ -1,0 +1,371 @@
+//! The chunks of one layer in the exchange window.
+
+use std::collections::VecDeque;
+
+use super::{Chunk, Lc, Payload, SEQ_MAX, Tag};
+
+/// 64 consecutive chunks, the first of them a multiple of 64, so that what is asked of all of them
+/// at once is asked of one word.
+#[derive(Debug)]
+struct Page<P> {
+    /// Which are there.
+    have: u64,
+    /// Which have been asked of anybody.
+    asked: u64,
+    units: [u32; 64],
+    times: [u32; 64],
+    tags: [Tag; 64],
+    payloads: [P; 64],
+}
+
+impl<P: Payload> Page<P> {
+    fn new() -> Page<P> {
+        Page {
+            have: 0,
+            asked: 0,
+            units: [0; 64],
+            times: [0; 64],
+            tags: [Tag::default(); 64],
+            payloads: std::array::from_fn(|_| P::default()),
+        }
+    }
+}
+
+/// Where a chunk that is there stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) seq: u32,
+    pub(super) unit: u32,
+    pub(super) time: u32,
+}
+
+/// What became of a chunk that was handed to a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It was missing.
+    New,
+    /// It was there.
+    Duplicate,
+    /// It lies below the window.
+    Late,
+    /// It lies above the window, or contradicts the chunks around it.
+    Refused,
+}
+
+/// A ring of pages from the page of `base` on.
+#[derive(Debug)]
+pub(super) struct Layer<P> {
+    number: u8,
+    /// The first chunk that is not yet past.
+    base: u32,
+    /// Whether that is known, from a chunk or from what others say.
+    placed: bool,
+    /// Most chunks of the window.
+    window: u32,
+    pages: VecDeque<Page<P>>,
+    /// How many chunks are there.
+    held: u32,
+    /// The mean size of chunks, in bytes.
+    mean: f32,
+}
+
+impl<P: Payload> Layer<P> {
+    pub(super) fn new(number: u8, window: u32) -> Layer<P> {
+        Layer { number, base: 0, placed: false, window, pages: VecDeque::new(), held: 0, mean: 0.0 }
+    }
+
+    /// The first chunk that is not yet past.
+    pub(super) fn base(&self) -> u32 {
+        self.base
+    }
+
+    /// Whether it is known where in the layer the window is.
+    pub(super) fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// How many chunks are there.
+    pub(super) fn held(&self) -> u32 {
+        self.held
+    }
+
+    /// One past the highest chunk that the window can take now.
+    pub(super) fn limit(&self) -> u32 {
+        self.base.saturating_add(self.window).min(SEQ_MAX)
+    }
+
+    /// The bits of a page that are there.
+    pub(super) fn word(&self, page: u32) -> u64 {
+        self.at(page).map_or(0, |page| page.have)
+    }
+
+    /// Those words, of which the first holds the bit of the base.
+    pub(super) fn words(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.pages.iter().map(|page| page.have)
+    }
+
+    pub(super) fn has(&self, seq: u32) -> bool {
+        self.word(seq / 64) >> (seq % 64) & 1 != 0
+    }
+
+    /// Takes a chunk.
+    pub(super) fn insert(&mut self, chunk: Chunk<P>) -> Inserted {
+        let Chunk { lc: Lc { seq, .. }, unit, time, tag, payload } = chunk;
+        if seq < self.base {
+            return Inserted::Late;
+        }
+        if seq >= self.limit() {
+            return Inserted::Refused;
+        }
+        if self.has(seq) {
+            return Inserted::Duplicate;
+        }
+        // Order within a layer is the same by number, by unit and by time.
+        let fits = |low: Place, high: (u32, u32)| {
+            (low.unit == high.0 && low.time == high.1) || (low.unit < high.0 && low.time <= high.1)
+        };
+        let here = Place { seq, unit, time };
+        if self.last_before(seq).is_some_and(|before| !fits(before, (unit, time)))
+            || self.first_from(seq + 1).is_some_and(|after| !fits(here, (after.unit, after.time)))
+        {
+            return Inserted::Refused;
+        }
+        // An empty chunk is one as well.
+        let size = payload.size().max(1) as f32;
+        self.mean += (size - self.mean) / if self.mean == 0.0 { 1.0 } else { 64.0 };
+        self.held += 1;
+        self.placed = true;
+        let (page, i) = (self.make(seq / 64), (seq % 64) as usize);
+        page.have |= 1 << i;
+        page.units[i] = unit;
+        page.times[i] = time;
+        page.tags[i] = tag;
+        page.payloads[i] = payload;
+        Inserted::New
+    }
+
+    /// A copy of a chunk.
+    pub(super) fn chunk(&self, seq: u32) -> Option<Chunk<P>> {
+        let (page, i) = (self.at(seq / 64)?, (seq % 64) as usize);
+        (page.have >> i & 1 != 0).then(|| Chunk {
+            lc: Lc { layer: self.number, seq },
+            unit: page.units[i],
+            time: page.times[i],
+            tag: page.tags[i],
+            payload: page.payloads[i].clone(),
+        })
+    }
+
+    /// The first chunk from `seq` on that is there.
+    pub(super) fn first_from(&self, seq: u32) -> Option<Place> {
+        let seq = seq.max(self.base);
+        let from = (seq / 64 - self.base / 64) as usize;
+        let mut mask = u64::MAX << (seq % 64);
+        for (n, page) in self.pages.iter().enumerate().skip(from) {
+            let bits = page.have & mask;
+            if bits != 0 {
+                return Some(self.place(n, bits.trailing_zeros()));
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    /// The last chunk below `seq` that is there.
+    pub(super) fn last_before(&self, seq: u32) -> Option<Place> {
+        let page = (seq / 64).checked_sub(self.base / 64)? as usize;
+        let mut mask = (1u64 << (seq % 64)) - 1;
+        for n in (0..=page).rev() {
+            let bits = self.pages.get(n).map_or(0, |page| page.have & mask);
+            if bits != 0 {
+                return Some(self.place(n, 63 - bits.leading_zeros()));
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    /// The last chunk that is there.
+    pub(super) fn last(&self) -> Option<Place> {
+        let found = self.pages.iter().enumerate().rev().find(|(_, page)| page.have != 0);
+        found.map(|(n, page)| self.place(n, 63 - page.have.leading_zeros()))
+    }
+
+    /// Takes note that a chunk was asked for, if the window can take it.
+    pub(super) fn ask(&mut self, seq: u32) {
+        if (self.base..self.limit()).contains(&seq) {
+            self.make(seq / 64).asked |= 1 << (seq % 64);
+        }
+    }
+
+    /// Whether a chunk was asked for.
+    pub(super) fn asked(&self, seq: u32) -> bool {
+        self.at(seq / 64).is_some_and(|page| page.asked >> (seq % 64) & 1 != 0)
+    }
+
+    /// Forgets all chunks below `base`.
+    pub(super) fn advance(&mut self, base: u32) {
+        if base <= self.base {
+            return;
+        }
+        let base = base.min(SEQ_MAX - 1);
+        self.placed = true;
+        let pages = (base / 64 - self.base / 64) as usize;
+        for page in self.pages.drain(..pages.min(self.pages.len())) {
+            self.held -= page.have.count_ones();
+        }
+        self.base = base;
+        if let Some(first) = self.pages.front_mut() {
+            let mut past = first.have & !(u64::MAX << (base % 64));
+            self.held -= past.count_ones();
+            first.have ^= past;
+            while past != 0 {
+                // The payload may be what keeps a whole datagram in memory.
+                first.payloads[past.trailing_zeros() as usize] = P::default();
+                past &= past - 1;
+            }
+        }
+    }
+
+    /// Begins at `base`, wherever that is.
+    ///
+    /// # Panics
+    /// If anything is held: what has been announced to others is not given up.
+    pub(super) fn restart(&mut self, base: u32) {
+        assert_eq!(self.held, 0, "only an empty window can be moved back");
+        self.pages.clear();
+        self.placed = true;
+        self.base = base.min(SEQ_MAX - 1);
+    }
+
+    /// Whether any chunk of it has ever come.
+    pub(super) fn is_touched(&self) -> bool {
+        self.mean > 0.0
+    }
+
+    /// The rate of the layer in bit/s, as the chunks that are there tell it: how many there are from
+    /// the first to the last one, missing ones included, in how much stream time. `None` below a
+    /// second of it.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let (first, last) = (self.first_from(self.base)?, self.last()?);
+        let millis = last.time - first.time;
+        let bits = f64::from(last.seq - first.seq) * f64::from(self.mean) * 8.0;
+        (millis >= 1000).then(|| bits * 1000.0 / f64::from(millis))
+    }
+
+    fn place(&self, page: usize, bit: u32) -> Place {
+        let held = &self.pages[page];
+        Place {
+            seq: (self.base / 64 + page as u32) * 64 + bit,
+            unit: held.units[bit as usize],
+            time: held.times[bit as usize],
+        }
+    }
+
+    fn at(&self, page: u32) -> Option<&Page<P>> {
+        self.pages.get(page.checked_sub(self.base / 64)? as usize)
+    }
+
+    /// The page, made if it was not there. The caller has checked that it is in the window.
+    fn make(&mut self, page: u32) -> &mut Page<P> {
+        let n = (page - self.base / 64) as usize;
+        while self.pages.len() <= n {
+            // Pages are large, and a ring that doubles would waste half of them.
+            self.pages.reserve_exact(1);
+            self.pages.push_back(Page::new());
+        }
+        &mut self.pages[n]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::Size;
+    use proptest::prelude::*;
+
+    fn chunk(seq: u32) -> Chunk<Size> {
+        // Three chunks a unit, a unit every 33 ms.
+        let (unit, time) = (seq / 3, seq / 3 * 33);
+        let lc = Lc { layer: 0, seq };
+        Chunk { lc, unit, time, tag: Tag::default(), payload: Size(1000) }
+    }
+
+    fn layer() -> Layer<Size> {
+        Layer::new(0, 1024)
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_set_would(
+            steps in prop::collection::vec((0u32..1500, any::<bool>(), 0u32..40), 1..200),
+        ) {
+            let (mut layer, mut set) = (layer(), std::collections::BTreeSet::new());
+            for (seq, move_on, by) in steps {
+                let expected = match seq {
+                    _ if seq < layer.base() => Inserted::Late,
+                    _ if seq >= layer.base() + 1024 => Inserted::Refused,
+                    _ if set.contains(&seq) => Inserted::Duplicate,
+                    _ => Inserted::New,
+                };
+                prop_assert_eq!(layer.insert(chunk(seq)), expected);
+                if expected == Inserted::New {
+                    set.insert(seq);
+                }
+                if move_on {
+                    layer.advance(layer.base() + by);
+                    set = set.split_off(&layer.base());
+                }
+                prop_assert_eq!(layer.held() as usize, set.len());
+                let at = seq.max(layer.base());
+                let place = |seq: Option<&u32>| seq.copied();
+                let found = |place: Option<Place>| place.map(|place| place.seq);
+                prop_assert_eq!(found(layer.first_from(at)), place(set.range(at..).next()));
+                prop_assert_eq!(found(layer.last_before(at)), place(set.range(..at).next_back()));
+                prop_assert_eq!(found(layer.last()), place(set.last()));
+                prop_assert_eq!(layer.chunk(at), set.contains(&at).then(|| chunk(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_contradicts_the_chunks_around_it_is_refused() {
+        let mut layer = layer();
+        layer.insert(chunk(9));
+        layer.insert(chunk(100));
+        let mut forge = |seq, unit, time| layer.insert(Chunk { unit, time, ..chunk(seq) });
+        assert_eq!(forge(10, 3, 100), Inserted::Refused, "one unit at two times");
+        assert_eq!(forge(11, 2, 99), Inserted::Refused, "an older unit after a newer one");
+        assert_eq!(forge(11, 4, 98), Inserted::Refused, "a newer unit at an older time");
+        assert_eq!(forge(11, 34, 1000), Inserted::Refused, "a newer unit before an older one");
+        assert_eq!(forge(11, 4, 5000), Inserted::Refused, "a later time before an earlier one");
+        assert_eq!(forge(8, 4, 99), Inserted::Refused);
+        assert_eq!(forge(10, 3, 99), Inserted::New);
+        assert_eq!(forge(11, 4, 99), Inserted::New, "two units can have one time");
+    }
+
+    #[test]
+    fn nobody_can_make_the_window_grow() {
+        let mut layer = layer();
+        layer.ask(SEQ_MAX - 1);
+        assert_eq!(layer.insert(chunk(1024)), Inserted::Refused);
+        assert_eq!((layer.pages.len(), layer.asked(SEQ_MAX - 1)), (0, false));
+        layer.insert(chunk(1023));
+        assert_eq!(layer.pages.len(), 16);
+        layer.advance(900);
+        assert_eq!(layer.pages.len(), 2);
+        layer.advance(SEQ_MAX - 1);
+        assert_eq!((layer.pages.len(), layer.held(), layer.limit()), (0, 0, SEQ_MAX));
+    }
+
+    #[test]
+    fn the_rate_counts_what_is_missing() {
+        let mut layer = layer();
+        (0..300).filter(|seq| seq % 4 == 0).for_each(|seq| {
+            layer.insert(chunk(seq));
+        });
+        // 3 chunks of 1000 bytes every 33 ms.
+        let rate = layer.rate().expect("three seconds are enough");
+        assert!((rate / (3.0 * 8000.0 / 0.033) - 1.0).abs() < 0.02, "{rate}");
+    }
+}

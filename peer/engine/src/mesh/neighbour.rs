@@ -1,0 +1,217 @@
+//! What a peer keeps of each neighbour.
+
+use std::sync::Arc;
+
+use nearcast_machine::{Bitrate, Span, Time};
+
+use super::clock::Claim;
+use super::queue::Queue;
+use super::rate::Rate;
+use super::{BufferMap, Lc, NeighbourStatistics, PeerId, Relation};
+
+/// The longest round trip that is believed.
+const ROUND_TRIP_MAX: Span = Span::from_secs(10);
+
+/// Where a relationship stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// We have sought it, and wait for its answer until then.
+    Sought(Time),
+    /// It accepted, but we have not heard of it since.
+    Accepted,
+    /// Either has shown that it has the key that the other one gave it.
+    Met,
+}
+
+#[derive(Debug)]
+pub(super) struct Neighbour {
+    pub(super) peer: PeerId,
+    pub(super) relation: Relation,
+    pub(super) state: State,
+    /// What its messages must bring.
+    pub(super) key_in: u64,
+    /// What ours must bring.
+    pub(super) key_out: u64,
+    pub(super) since: Time,
+    pub(super) heard: Time,
+    pub(super) news_in: u32,
+    pub(super) news_out: u32,
+    pub(super) map: Option<Arc<BufferMap>>,
+    pub(super) claim: Option<Claim>,
+    /// Its newest stamp, and when that came.
+    stamp: Option<(u32, Time)>,
+    pub(super) round_trip: Option<Span>,
+    pub(super) rate_in: Rate,
+    pub(super) rate_out: Rate,
+    /// Bytes since the last adaptation, without credits.
+    pub(super) contributed: u64,
+    /// How many chunks it was asked for in this round.
+    pub(super) asked: u32,
+    /// Whether any came.
+    pub(super) served: bool,
+    /// Rounds in a row in which it was asked and none came.
+    pub(super) unserved: u16,
+    /// What it waits for.
+    pub(super) queue: Queue,
+    /// What we want of it, until it has been told.
+    pub(super) wanted: Vec<Lc>,
+    /// Whether it has yet to be told this round's map.
+    pub(super) map_due: bool,
+}
+
+impl Neighbour {
+    pub(super) fn new(
+        now: Time,
+        peer: PeerId,
+        relation: Relation,
+        state: State,
+        credit: Bitrate,
+    ) -> Neighbour {
+        Neighbour {
+            peer,
+            relation,
+            state,
+            key_in: 0,
+            key_out: 0,
+            since: now,
+            heard: now,
+            news_in: 0,
+            news_out: 0,
+            map: None,
+            claim: None,
+            stamp: None,
+            round_trip: None,
+            rate_in: Rate::new(credit),
+            rate_out: Rate::new(Bitrate::default()),
+            contributed: 0,
+            asked: 0,
+            served: false,
+            unserved: 0,
+            queue: Queue::default(),
+            wanted: Vec::new(),
+            map_due: false,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        !matches!(self.state, State::Sought(_))
+    }
+
+    /// Takes note of the stamps of a report.
+    pub(super) fn stamped(&mut self, now: Time, stamp: u32, echo: u32, held: u32) {
+        self.stamp = Some((stamp, now));
+        if echo != 0 {
+            let micros = clock(now).wrapping_sub(echo).wrapping_sub(held);
+            self.measured(Span::from_micros(micros.into()));
+        }
+    }
+
+    /// Takes a round trip, smoothed as in RFC 6298 2.3.
+    pub(super) fn measured(&mut self, span: Span) {
+        if span <= ROUND_TRIP_MAX {
+            let smooth = |old: Span| Span::from_nanos((old.as_nanos() * 7 + span.as_nanos()) / 8);
+            self.round_trip = Some(self.round_trip.map_or(span, smooth));
+        }
+    }
+
+    /// Its newest stamp and for how long we have had it, in us; zeros if there is none.
+    pub(super) fn echo(&self, now: Time) -> (u32, u32) {
+        self.stamp.map_or((0, 0), |(stamp, came)| {
+            (stamp, u32::try_from(now.since(came).as_nanos() / 1000).unwrap_or(u32::MAX))
+        })
+    }
+
+    pub(super) fn statistics(&self) -> NeighbourStatistics {
+        NeighbourStatistics {
+            peer: self.peer,
+            relation: self.relation,
+            rate_in: self.rate_in.rate(),
+            rate_out: self.rate_out.rate(),
+            round_trip: self.round_trip,
+            queued: self.queue.len() as u16,
+            unserved_rounds: self.unserved,
+            held: self.map.as_ref().map_or(0, |map| map.held()),
+        }
+    }
+}
+
+/// A clock in us, cut to 32 bits, for stamps; never 0, which stands for none.
+pub(super) fn clock(now: Time) -> u32 {
+    ((now.as_nanos() / 1000) as u32).max(1)
+}
+
+/// All neighbours. What is looked at for every chunk lies together: with ten thousand peers in one
+/// simulator, each line of the cache counts.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    peers: Vec<PeerId>,
+    /// Whether anything waits for it.
+    waiting: Vec<bool>,
+    /// d + eps.
+    weights: Vec<f64>,
+    list: Vec<Neighbour>,
+}
+
+impl Roster {
+    pub(super) fn find(&self, peer: PeerId) -> Option<usize> {
+        self.peers.iter().position(|&known| known == peer)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn push(&mut self, neighbour: Neighbour, epsilon: Bitrate) {
+        self.peers.push(neighbour.peer);
+        self.waiting.push(false);
+        self.weights.push(weight(&neighbour, epsilon));
+        self.list.push(neighbour);
+    }
+
+    pub(super) fn remove(&mut self, at: usize) -> Neighbour {
+        self.peers.remove(at);
+        self.waiting.remove(at);
+        self.weights.remove(at);
+        self.list.remove(at)
+    }
+
+    /// Takes what was measured into the weights.
+    pub(super) fn weigh(&mut self, epsilon: Bitrate) {
+        for (weight_of, neighbour) in self.weights.iter_mut().zip(&self.list) {
+            *weight_of = weight(neighbour, epsilon);
+        }
+    }
+
+    pub(super) fn set_waiting(&mut self, at: usize, waiting: bool) {
+        self.waiting[at] = waiting;
+    }
+
+    pub(super) fn any_waiting(&self) -> bool {
+        self.waiting.contains(&true)
+    }
+
+    /// Of each I(n,k) and d(n,k) + eps.
+    pub(super) fn shares(&self) -> impl ExactSizeIterator<Item = (bool, f64)> + Clone {
+        self.waiting.iter().copied().zip(self.weights.iter().copied())
+    }
+
+    pub(super) fn at(&self, at: usize) -> &Neighbour {
+        &self.list[at]
+    }
+
+    pub(super) fn at_mut(&mut self, at: usize) -> &mut Neighbour {
+        &mut self.list[at]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Neighbour> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Neighbour> {
+        self.list.iter_mut()
+    }
+}
+
+fn weight(neighbour: &Neighbour, epsilon: Bitrate) -> f64 {
+    neighbour.rate_in.bits_per_sec() + epsilon.bits_per_sec() as f64
+}

@@ -1,0 +1,73 @@
+//! The receiver's side of a round.
+
+use nearcast_machine::Time;
+
+use super::super::demand::{Horizon, Standing, Supplier, regular_layers, schedule};
+use super::super::neighbour::Neighbour;
+use super::super::{Demand, Payload, Relation, Role};
+use super::Peer;
+
+/// A suspect is asked like any other every so many rounds, so that it can show that it has changed.
+const ANOTHER_CHANCE: u32 = 4;
+
+impl<P: Payload> Peer<P> {
+    /// Decides what to ask of whom in this round.
+    pub(super) fn demand(&mut self, now: Time) {
+        for neighbour in self.roster.iter_mut() {
+            // What was not told in the last round is decided anew.
+            neighbour.wanted.clear();
+        }
+        let (Some(present), Role::Viewer) = (self.clock.present(now), self.settings.role) else {
+            return;
+        };
+        let settings = &self.settings;
+        let millis = |span: nearcast_machine::Span| span.as_millis() as i64;
+        let regular = match settings.policy.demand {
+            Demand::Flat => settings.layers,
+            Demand::Layered => regular_layers(settings.upload, &self.rates),
+        };
+        self.statistics.regular_layers = regular;
+        let horizon = Horizon {
+            position: present - millis(settings.lag),
+            present,
+            too_late: millis(settings.too_late),
+            // What becomes due before the next round can no longer wait for it.
+            fetch: millis(settings.fetch + settings.round),
+        };
+        let rounds = self.rounds;
+        let standing = |at: usize, neighbour: &Neighbour| match neighbour {
+            Neighbour { relation: Relation::Fallback, .. } => Standing::Fallback,
+            _ if neighbour.unserved < settings.suspect_after => Standing::Good,
+            _ if (rounds + at as u32).is_multiple_of(ANOTHER_CHANCE) => Standing::Good,
+            _ => Standing::Suspect,
+        };
+        let with_maps = self.roster.iter().enumerate().filter_map(|(at, neighbour)| {
+            let map = neighbour.map.clone()?;
+            Some((at, standing(at, neighbour), map))
+        });
+        let with_maps: Vec<_> = with_maps.collect();
+        let suppliers: Vec<Supplier<'_>> = with_maps
+            .iter()
+            .map(|(_, standing, map)| Supplier { map, standing: *standing })
+            .collect();
+        let (roster, layers, rng) = (&mut self.roster, &self.layers, &mut self.rng);
+        let most = usize::from(settings.queue);
+        let mut asked = 0;
+        schedule(layers, regular, &suppliers, horizon, rng, |supplier, lc| {
+            let neighbour = roster.at_mut(with_maps[supplier].0);
+            let room = neighbour.wanted.len() < most;
+            if room {
+                neighbour.wanted.push(lc);
+                neighbour.asked += 1;
+                asked += 1;
+            }
+            room
+        });
+        self.statistics.asked += asked;
+        for neighbour in self.roster.iter() {
+            for lc in &neighbour.wanted {
+                self.layers[usize::from(lc.layer)].ask(lc.seq);
+            }
+        }
+    }
+}

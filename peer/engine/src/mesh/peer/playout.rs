@@ -1,0 +1,120 @@
+//! Playout: what is due, in order, once; and what is missing by then.
+
+use nearcast_machine::{Span, Time};
+
+use super::super::layer::Place;
+use super::super::{Event, Output, Payload, Role, SEQ_MAX};
+use super::Peer;
+
+/// By how much a unit may be due later than one that was published after it, in ms. Sound and
+/// picture are not interleaved to the millisecond; more than this is a lie that holds others up.
+const INTERLEAVE: i64 = 500;
+
+impl<P: Payload> Peer<P> {
+    /// Takes note of a chunk that came and will be due.
+    pub(super) fn play_by(&mut self, time: u32) {
+        let Some(due) = self.due_at(i64::from(time)) else { return };
+        self.play_at = Some(self.play_at.map_or(due, |at| at.min(due)));
+    }
+
+    /// When a stream time is played, in steps of [`playout_step`](super::Settings::playout_step).
+    fn due_at(&self, time: i64) -> Option<Time> {
+        let due = self.clock.when(time + self.settings.lag.as_millis() as i64)?;
+        let step = self.settings.playout_step.as_nanos().max(1);
+        Some(Time::from_nanos(due.as_nanos().div_ceil(step).saturating_mul(step)))
+    }
+
+    /// Releases what is due, and forgets it. A source, which plays nothing, only forgets.
+    pub(super) fn play(&mut self, now: Time) {
+        self.play_at = None;
+        let Some(position) = self.position(now) else { return };
+        while let Some((layer, place, time)) = self.next_due() {
+            if time > position {
+                // By another way of rounding it could be due now, which would be for ever.
+                let due = self.due_at(time).map(|due| due.max(now + Span::from_nanos(1)));
+                self.play_at = due;
+                return;
+            }
+            if !self.started {
+                self.started = true;
+                self.event(Event::Started { time: place.time });
+            }
+            self.pass(layer, place.seq);
+            let chunk = self.layers[layer].chunk(place.seq).expect("it is there");
+            self.layers[layer].advance(place.seq + 1);
+            // The chunks of a unit are in one layer: another layer that names it is wrong.
+            let again = self.played.is_some_and(|(unit, of)| {
+                place.unit < unit || place.unit == unit && usize::from(of) != layer
+            });
+            if again {
+                self.statistics.refused += 1;
+                continue;
+            }
+            self.played = Some((place.unit, layer as u8));
+            let figures = &mut self.statistics.layers[layer];
+            figures.played += 1;
+            figures.played_bytes += chunk.payload.size() as u64;
+            if self.settings.role == Role::Viewer {
+                self.outputs.push_back(Output::Release(chunk));
+            }
+        }
+    }
+
+    /// The chunk that is to be released next, with its layer and the stream time at which it is due.
+    /// Order is that of publishing.
+    fn next_due(&self) -> Option<(usize, Place, i64)> {
+        let heads = self.layers.iter().enumerate().filter_map(|(number, layer)| {
+            layer.first_from(layer.base()).map(|place| (number, place))
+        });
+        let (number, first) = heads.clone().min_by_key(|(_, place)| place.unit)?;
+        let latest = heads
+            .filter(|&(other, _)| other != number)
+            .map(|(_, place)| i64::from(place.time) + INTERLEAVE);
+        Some((number, first, latest.fold(i64::from(first.time), i64::min)))
+    }
+
+    /// Counts the chunks of a layer up to and including `seq` as due.
+    fn pass(&mut self, layer: usize, seq: u32) {
+        let passed = u64::from((seq + 1).saturating_sub(self.layers[layer].base()));
+        self.statistics.layers[layer].due += passed;
+    }
+
+    /// Gives up what neighbours have long played, in a layer of which nothing comes that would tell
+    /// where playing stands. Most of them must agree.
+    pub(super) fn follow_bases(&mut self) {
+        let mut bases: Vec<u32> = Vec::with_capacity(self.roster.len());
+        for layer in 0..self.layers.len() {
+            bases.clear();
+            let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_ref());
+            let maps = maps.filter(|map| usize::from(map.layers()) > layer);
+            bases.extend(maps.map(|map| map.base(layer as u8)).filter(|&base| base < SEQ_MAX));
+            bases.sort_unstable();
+            let Some(middle) = bases.len().checked_sub(1) else { continue };
+            let median = bases[middle / 2];
+            let own = &mut self.layers[layer];
+            let base = own.base();
+            match own.first_from(base) {
+                Some(first) if median.min(first.seq) > base => {
+                    let base = median.min(first.seq);
+                    self.pass(layer, base - 1);
+                    self.layers[layer].advance(base);
+                }
+                Some(_) => {}
+                None if !own.is_placed() => own.restart(median),
+                None if median > base => {
+                    if self.started {
+                        self.pass(layer, median - 1);
+                    }
+                    self.layers[layer].advance(median);
+                }
+                // The first maps may have been lies.
+                None if median < base && !own.is_touched() => {
+                    own.restart(median);
+                    let figures = &mut self.statistics.layers[layer];
+                    figures.due = figures.due.saturating_sub(u64::from(base - median));
+                }
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The supplier's side: one queue per receiver, Eq. 1 among them, and the upload rate.
+
+use nearcast_machine::Time;
+
+use super::super::share::choose;
+use super::super::wire::DATAGRAM_MAX;
+use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request};
+use super::Peer;
+
+impl<P: Payload> Peer<P> {
+    /// Takes the request of a neighbour.
+    pub(super) fn request(&mut self, now: Time, at: usize, request: Request) {
+        let asked = request.wanted.len() as u64;
+        self.statistics.requests += asked;
+        if self.settings.upload.bits_per_sec() == 0 {
+            self.statistics.requests_refused += asked;
+            return;
+        }
+        let layers = &self.layers;
+        let has = |lc: &Lc| layers.get(usize::from(lc.layer)).is_some_and(|l| l.has(lc.seq));
+        let lacked = request.wanted.iter().filter(|lc| !has(lc)).count() as u64;
+        // A request is served within T - tau or not at all: the receiver asks somebody else then
+        // (Liu et al. III-E). Of T, what was left when the request was sent counts.
+        let neighbour = self.roster.at_mut(at);
+        let patience = request.patience.min(self.settings.round);
+        let deadline = now + patience.saturating_sub(neighbour.round_trip.unwrap_or_default());
+        let wanted = request.wanted.into_iter().filter(has);
+        let taken = neighbour.queue.push(wanted, deadline, self.settings.queue);
+        let waits = !neighbour.queue.is_empty();
+        self.roster.set_waiting(at, waits);
+        self.statistics.requests_lacked += lacked;
+        self.statistics.requests_refused += asked - lacked - u64::from(taken);
+    }
+
+    /// Sends chunks for as long as there is upload rate left and somebody waits.
+    pub(super) fn serve(&mut self, now: Time) {
+        while self.roster.any_waiting() && self.bucket.ready(now) {
+            let shares = self.roster.shares();
+            let supply = self.settings.policy.supply;
+            let Some(at) = choose(supply, shares, self.served, &mut self.rng) else { return };
+            let queue = &mut self.roster.at_mut(at).queue;
+            // Drawing again when nothing is left in time is the same as never having counted it.
+            self.statistics.requests_expired += u64::from(queue.purge(now));
+            let lc = queue.pop();
+            let waits = !queue.is_empty();
+            self.roster.set_waiting(at, waits);
+            let Some(lc) = lc else { continue };
+            match self.layers[usize::from(lc.layer)].chunk(lc.seq) {
+                Some(chunk) => {
+                    self.served = at;
+                    self.send_chunk(now, at, chunk);
+                }
+                None => self.statistics.requests_lacked += 1,
+            }
+        }
+    }
+
+    fn send_chunk(&mut self, now: Time, at: usize, chunk: Chunk<P>) {
+        let payload = chunk.payload.size();
+        let key = self.roster.at(at).key_out;
+        let mut message = Message { key, body: Body::Chunk { chunk, news: None } };
+        let size = message.size();
+        let room = DATAGRAM_MAX.saturating_sub(size);
+        let news = self.news(now, at, room);
+        let added = news.as_ref().map_or(0, |news| news.size());
+        if news.is_some() {
+            self.statistics.news_piggybacked += 1;
+        }
+        if let Body::Chunk { news: rides, .. } = &mut message.body {
+            *rides = news.map(Box::new);
+        }
+        self.statistics.served += 1;
+        self.statistics.served_bytes += payload as u64;
+        self.statistics.sent_bytes += (size + added) as u64;
+        let counted = if self.settings.upload_counts_signalling { size + added } else { payload };
+        self.bucket.spend(counted);
+        let neighbour = self.roster.at_mut(at);
+        neighbour.rate_out.add(payload);
+        let to = neighbour.peer;
+        self.outputs.push_back(Output::Send { to, message });
+    }
+
+    /// Sends a message that is no chunk. It is never held back, but counts.
+    pub(super) fn signal(&mut self, now: Time, to: PeerId, key: u64, body: Body<P>) {
+        let message = Message { key, body };
+        let size = message.size();
+        self.statistics.sent_bytes += size as u64;
+        if self.settings.upload_counts_signalling && self.settings.upload.bits_per_sec() > 0 {
+            self.bucket.ready(now);
+            self.bucket.spend(size);
+        }
+        self.outputs.push_back(Output::Send { to, message });
+    }
+}

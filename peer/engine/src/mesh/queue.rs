@@ -1,0 +1,115 @@
+//! What one receiver has asked for and not been sent: first in, first out.
+
+use std::collections::VecDeque;
+
+use nearcast_machine::Time;
+
+use super::Lc;
+
+/// Most requests that may wait with deadlines of their own. An honest receiver has two at most: its
+/// rounds are as long as its patience.
+const BATCHES_MAX: usize = 8;
+
+/// The requests of one receiver. Those of one message share a deadline.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    chunks: VecDeque<u32>,
+    batches: VecDeque<Batch>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    deadline: Time,
+    count: u16,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Appends the chunks of one message, as far as `most` allows; answers how many it took.
+    pub(super) fn push(
+        &mut self,
+        chunks: impl Iterator<Item = Lc>,
+        deadline: Time,
+        most: u16,
+    ) -> u16 {
+        if self.batches.len() >= BATCHES_MAX {
+            return 0;
+        }
+        let room = usize::from(most).saturating_sub(self.chunks.len());
+        let before = self.chunks.len();
+        self.chunks.extend(chunks.take(room).map(Lc::pack));
+        let count = (self.chunks.len() - before) as u16;
+        if count > 0 {
+            self.batches.push_back(Batch { deadline, count });
+        }
+        count
+    }
+
+    /// Removes what has not been served before its deadline; answers how much that was.
+    pub(super) fn purge(&mut self, now: Time) -> u16 {
+        let mut removed = 0;
+        while let Some(&Batch { deadline, count }) = self.batches.front()
+            && deadline <= now
+        {
+            self.chunks.drain(..usize::from(count));
+            self.batches.pop_front();
+            removed += count;
+        }
+        removed
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Lc> {
+        let chunk = self.chunks.pop_front()?;
+        let batch = self.batches.front_mut().expect("every chunk is in a batch");
+        batch.count -= 1;
+        if batch.count == 0 {
+            self.batches.pop_front();
+        }
+        Some(Lc::unpack(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_machine::Span;
+
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    fn chunks(seqs: std::ops::Range<u32>) -> impl Iterator<Item = Lc> {
+        seqs.map(|seq| Lc { layer: 1, seq })
+    }
+
+    #[test]
+    fn first_in_first_out_until_the_deadline() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.push(chunks(0..3), at(900), 10), 3);
+        assert_eq!(queue.push(chunks(3..5), at(1900), 10), 2);
+        assert_eq!(queue.pop(), Some(Lc { layer: 1, seq: 0 }));
+        assert_eq!(queue.purge(at(899)), 0);
+        assert_eq!(queue.purge(at(900)), 2, "what was served is not removed again");
+        assert_eq!(queue.pop(), Some(Lc { layer: 1, seq: 3 }));
+        assert_eq!(queue.purge(at(5000)), 1);
+        assert!(queue.is_empty() && queue.pop().is_none());
+    }
+
+    #[test]
+    fn it_is_bounded_whoever_asks() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.push(chunks(0..1000), at(1), 256), 256);
+        assert_eq!(queue.push(chunks(0..1000), at(1), 256), 0);
+        let mut queue = Queue::default();
+        let taken: u16 = (0..100).map(|n| queue.push(chunks(n..n + 1), at(1), 256)).sum();
+        assert_eq!(usize::from(taken), BATCHES_MAX);
+    }
+}

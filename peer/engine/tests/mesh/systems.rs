@@ -1,0 +1,90 @@
+//! The three systems on a mesh of the paper's kind in small: what the paper says of them must show.
+
+use nearcast_engine::mesh::{PeerId, Settings, System};
+use nearcast_machine::{Span, Time};
+
+use crate::world::{World, with_upload};
+
+const PEERS: u64 = 40;
+
+/// Received chunk ratios of the three layers, means over the peers of one upload rate.
+type Ratios = [f64; 3];
+
+/// Peers join within 20 s; what counts is what they received from second 90 to 210.
+fn ratios<const N: usize>(system: System, uploads: &[u64; 10], classes: [u64; N]) -> [Ratios; N] {
+    let playout_step = Span::from_secs(1);
+    let source = Settings { playout_step, ..Settings::source(system) };
+    let mut world = World::with_source(1, source);
+    let upload = |n: u64| uploads[n as usize % 10];
+    for n in 1..=PEERS {
+        let when = Time::ZERO + Span::from_secs(5) + Span::from_secs(20) * n / PEERS;
+        let settings = Settings { playout_step, ..Settings::of(system) };
+        world.join_at(when, PeerId(n), with_upload(settings, upload(n)));
+    }
+    world.run_secs(90);
+    let layers = |world: &World, n| world.node(n).peer.statistics().layers;
+    let before: Vec<_> = (1..=PEERS).map(|n| layers(&world, n)).collect();
+    world.run_secs(120);
+    classes.map(|class| {
+        [0, 1, 2].map(|layer| {
+            let members = (1..=PEERS).filter(|&n| upload(n) == class);
+            let each = members.map(|n| {
+                let (was, is) = (before[n as usize - 1][layer], layers(&world, n)[layer]);
+                (is.played - was.played) as f64 / (is.due - was.due) as f64
+            });
+            let each: Vec<f64> = each.collect();
+            each.iter().sum::<f64>() / each.len() as f64
+        })
+    })
+}
+
+/// Resource index 1.27 of a stream of 600 kbit/s.
+const UNDERLOADED: [u64; 10] = [400, 400, 400, 400, 1000, 1000, 1000, 1000, 1000, 1000];
+/// Resource index 0.85, with free-riders.
+const OVERLOADED: [u64; 10] = [0, 300, 300, 300, 700, 700, 700, 700, 700, 700];
+
+#[test]
+fn with_bandwidth_for_all_everybody_gets_everything() {
+    for system in System::ALL {
+        let [residential, institutional] = ratios(system, &UNDERLOADED, [400, 1000]);
+        for ratio in residential.into_iter().chain(institutional) {
+            assert!(ratio > 0.99, "{system}: {residential:?} {institutional:?}");
+        }
+    }
+}
+
+#[test]
+fn layerp2p_rewards_by_contribution_and_keeps_the_lowest_layer() {
+    let classes = ratios(System::LayerP2p, &OVERLOADED, [0, 300, 700]);
+    let [free, residential, institutional] = classes;
+    assert!(institutional.iter().all(|&ratio| ratio > 0.9), "{classes:?}");
+    assert!(residential[0] > 0.958, "the paper's own figure: {classes:?}");
+    assert!(residential[1] > residential[2] + 0.2, "lower layers come first: {classes:?}");
+    // 200 kbit/s each.
+    let kbits = |ratios: Ratios| ratios.iter().sum::<f64>() * 200.0;
+    assert!(kbits(free) < 200.0, "{classes:?}");
+    assert!(kbits(residential) > 400.0, "{classes:?}");
+    assert!(kbits(institutional) > 550.0, "{classes:?}");
+}
+
+#[test]
+fn single_incent_rewards_by_contribution_whatever_the_layer() {
+    let classes = ratios(System::SingleIncent, &OVERLOADED, [0, 300, 700]);
+    let [free, residential, institutional] = classes;
+    for ratios in classes {
+        assert!(ratios.iter().all(|ratio| (ratio - ratios[0]).abs() < 0.03), "{classes:?}");
+    }
+    assert!(institutional[0] > residential[0] + 0.1, "{classes:?}");
+    assert!(residential[0] > free[0] + 0.3, "{classes:?}");
+}
+
+#[test]
+fn single_layer_gives_everybody_about_the_same() {
+    let classes = ratios(System::SingleLayer, &OVERLOADED, [0, 300, 700]);
+    let [free, _, institutional] = classes;
+    let all = || classes.iter().flatten();
+    assert!(all().all(|&ratio| (0.7..0.97).contains(&ratio)), "{classes:?}");
+    assert!(free[0] > institutional[0] - 0.05, "who gives nothing loses nothing: {classes:?}");
+    let (free, institutional) = (free.iter().sum::<f64>(), institutional.iter().sum::<f64>());
+    assert!((free - institutional).abs() < 0.5, "{classes:?}");
+}
