@@ -2,7 +2,13 @@
 //!
 //! A host could send LLDP frames of its own and so invent a link, drawing traffic to itself. Every
 //! probe therefore carries an organisationally specific TLV with the time it was sent and a keyed
-//! hash over datapath id, port and time; a probe that is old or whose hash is wrong is ignored.
+//! hash over datapath id, port and time. A probe that is old, whose hash is wrong, or which arrived
+//! before is ignored: what a host saw leave its switch it cannot play back elsewhere later. Two hosts
+//! that pass probes on to each other at once are not told from a wire, for they are one.
+//!
+//! The time in it, less what the control channels take, is also how long the link is.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use nearcast_machine::{Span, Time};
 
@@ -16,10 +22,16 @@ const LOCAL: u8 = 7;
 const ORGANISATION: [u8; 4] = [0x02, 0x6e, 0x63, 0x01];
 const TAG_LEN: usize = 16;
 
+/// Probes of one port that may be under way at once: the one of the round, and the one by which a link
+/// that was just found is asked for its other direction.
+const UNDER_WAY: usize = 2;
+
 /// Makes probes and recognises its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Prober {
     key: [u8; 32],
+    /// When the probes were sent that have not arrived anywhere.
+    under_way: BTreeMap<Attachment, VecDeque<Time>>,
 }
 
 /// A probe of ours that came back.
@@ -32,11 +44,17 @@ pub(crate) struct Probe {
 
 impl Prober {
     pub(crate) fn new(key: &[u8; 32]) -> Prober {
-        Prober { key: blake3::derive_key("nearcast 2026 link probes", key) }
+        let key = blake3::derive_key("nearcast 2026 link probes", key);
+        Prober { key, under_way: BTreeMap::new() }
     }
 
     /// The frame to send out of `from`.
-    pub(crate) fn frame(&self, from: Attachment, now: Time, ttl: Span) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, from: Attachment, now: Time, ttl: Span) -> Vec<u8> {
+        let under_way = self.under_way.entry(from).or_default();
+        if under_way.len() == UNDER_WAY {
+            under_way.pop_front();
+        }
+        under_way.push_back(now);
         let mut frame = Vec::with_capacity(80);
         let [a, b, c, d] = from.port.to_be_bytes();
         frame.extend(NEAREST_BRIDGE.0);
@@ -52,8 +70,22 @@ impl Prober {
         frame
     }
 
-    /// Reads the payload of an LLDP frame; `None` unless it is a probe of ours no older than `age`.
-    pub(crate) fn parse(&self, payload: &[u8], now: Time, age: Span) -> Option<Probe> {
+    /// Forgets the probes of a port that is gone.
+    pub(crate) fn forget(&mut self, from: Attachment) {
+        self.under_way.remove(&from);
+    }
+
+    /// Reads the payload of an LLDP frame; `None` unless it is a probe of ours, no older than `age`,
+    /// that did not arrive before.
+    pub(crate) fn receive(&mut self, payload: &[u8], now: Time, age: Span) -> Option<Probe> {
+        let probe = self.parse(payload)?;
+        let under_way = self.under_way.get_mut(&probe.from)?;
+        let position = under_way.iter().position(|sent| *sent == probe.sent)?;
+        under_way.remove(position);
+        (probe.sent <= now && now.since(probe.sent) <= age).then_some(probe)
+    }
+
+    fn parse(&self, payload: &[u8]) -> Option<Probe> {
         let (switch, rest) = expect_tlv(payload, 1)?;
         let (port, rest) = expect_tlv(rest, 2)?;
         let (_ttl, rest) = expect_tlv(rest, 3)?;
@@ -67,7 +99,7 @@ impl Prober {
         let tag = blake3::Hash::from_bytes(padded(tag.try_into().ok()?));
         // Comparison of hashes takes the same time wherever they differ.
         let genuine = tag == blake3::Hash::from_bytes(padded(self.tag(from, sent)));
-        (genuine && sent <= now && now.since(sent) <= age).then_some(Probe { from, sent })
+        genuine.then_some(Probe { from, sent })
     }
 
     fn tag(&self, from: Attachment, sent: Time) -> [u8; TAG_LEN] {
@@ -118,31 +150,45 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_names_the_port_it_left_by() {
-        let prober = Prober::new(&[7; 32]);
+    fn a_probe_names_the_port_it_left_by_and_counts_once() {
+        let mut prober = Prober::new(&[7; 32]);
         let sent = Time::from_nanos(5_000_000_000);
         let frame = prober.frame(FROM, sent, Span::from_secs(15));
         let arrived = sent + Span::from_millis(8);
-        let probe = prober.parse(payload(&frame), arrived, AGE);
+        let probe = prober.receive(payload(&frame), arrived, AGE);
         assert_eq!(probe, Some(Probe { from: FROM, sent }));
+        let again = prober.receive(payload(&frame), arrived, AGE);
+        assert_eq!(again, None, "whoever plays it back is too late");
     }
 
     #[test]
-    fn a_forged_changed_or_replayed_probe_is_ignored() {
-        let prober = Prober::new(&[7; 32]);
+    fn two_probes_of_a_port_may_be_under_way_and_older_ones_are_given_up() {
+        let mut prober = Prober::new(&[7; 32]);
+        let at = |ms| Time::ZERO + Span::from_millis(ms);
+        let frames: Vec<_> =
+            (0..3).map(|n| prober.frame(FROM, at(n), Span::from_secs(15))).collect();
+        let mut arrives = |frame: &[u8]| prober.receive(payload(frame), at(5), AGE).is_some();
+        assert_eq!([0, 2, 1].map(|n: usize| arrives(&frames[n])), [false, true, true]);
+        prober.forget(FROM);
+        assert!(prober.under_way.is_empty());
+    }
+
+    #[test]
+    fn a_forged_changed_or_old_probe_is_ignored() {
+        let mut prober = Prober::new(&[7; 32]);
         let sent = Time::from_nanos(5_000_000_000);
         let frame = prober.frame(FROM, sent, Span::from_secs(15));
         let forged = Prober::new(&[8; 32]).frame(FROM, sent, Span::from_secs(15));
-        assert_eq!(prober.parse(payload(&forged), sent, AGE), None);
-        assert_eq!(prober.parse(payload(&frame), sent + Span::from_secs(4), AGE), None);
+        assert_eq!(prober.receive(payload(&forged), sent, AGE), None);
         // Every bit of the ids, the time and the hash is covered; the TTL and the end are not.
         for at in (14..34).chain(36..66) {
             let mut changed = frame.clone();
             changed[at] ^= 1;
-            assert_eq!(prober.parse(payload(&changed), sent, AGE), None, "byte {at}");
+            assert_eq!(prober.receive(payload(&changed), sent, AGE), None, "byte {at}");
         }
         for end in 14..66 {
-            assert_eq!(prober.parse(payload(&frame[..end]), sent, AGE), None, "cut at {end}");
+            assert_eq!(prober.receive(payload(&frame[..end]), sent, AGE), None, "cut at {end}");
         }
+        assert_eq!(prober.receive(payload(&frame), sent + Span::from_secs(4), AGE), None);
     }
 }

@@ -48,6 +48,8 @@ pub enum Event {
     Port { switch: DatapathId, port: u32, name: String, up: bool },
     /// A link between two switches was found or lost.
     Link { from: Attachment, to: Attachment, up: bool },
+    /// A link was measured, and what its delay counts as from now on is another than before.
+    LinkDelay { from: Attachment, to: Attachment, delay_us: u64 },
     /// A host was learned.
     HostLearned {
         #[serde(serialize_with = "text")]

@@ -11,7 +11,9 @@ use crate::hosts::Learned;
 use crate::neighbours::Held;
 use crate::pipeline::{FORWARDING, INSPECT, Placed};
 use crate::switch::Concern;
+use crate::topology::{Paths, choose};
 use crate::{Attachment, DatapathId, Event, Mac, pipeline};
+use nearcast_machine::Span;
 use rust_openflow::v13::{Action, Body, PacketOut};
 
 /// Probes that may be lost in a row before a link counts as gone.
@@ -77,6 +79,10 @@ impl Fabric {
         for port in ports {
             self.probe(port);
         }
+        let connections: Vec<_> = self.switches.values().filter_map(|s| s.connection).collect();
+        for connection in connections {
+            self.ask_for_echo(connection);
+        }
         self.agenda.set(Timer::Probe, self.now + self.config.probe_interval);
     }
 
@@ -88,7 +94,13 @@ impl Fabric {
         if !known(probe.from) || !known(to) || probe.from == to {
             return;
         }
-        if !self.topology.link_seen(probe.from, to, self.now) {
+        let found = self.topology.link_seen(probe.from, to, self.now);
+        let measured = self.measure(probe, to);
+        if !found {
+            if measured {
+                self.reforward();
+                self.reconsider_all();
+            }
             return;
         }
         self.event(Event::Link { from: probe.from, to, up: true });
@@ -99,6 +111,18 @@ impl Fabric {
         self.link_end_changed(to);
         self.reforward();
         self.reconsider_all();
+    }
+
+    /// Measures a link by the time a probe took, from us by both its switches to us, less what the
+    /// control channels take; `true` if what its delay counts as changed.
+    fn measure(&mut self, probe: Probe, to: Attachment) -> bool {
+        let control = self.control_delay(probe.from.switch).zip(self.control_delay(to.switch));
+        let Some((there, back)) = control else { return false };
+        let taken = self.now.since(probe.sent).saturating_sub(there + back);
+        let Some(delay) = self.topology.measured(probe.from, taken) else { return false };
+        let delay_us = delay.as_nanos() / 1000;
+        self.event(Event::LinkDelay { from: probe.from, to, delay_us });
+        true
     }
 
     /// A port began or ceased to lead to another switch.
@@ -131,6 +155,7 @@ impl Fabric {
     pub(crate) fn port_lost(&mut self, at: Attachment) {
         let trunk = pipeline::trunk(at.port);
         self.remove_entry(at.switch, &Concern::Common, &trunk.0);
+        self.prober.forget(at);
         let other_ends = self.topology.port_down(at);
         for end in &other_ends {
             self.event(Event::Link { from: at, to: *end, up: false });
@@ -202,11 +227,23 @@ impl Fabric {
     }
 
     /// Brings every switch's entry for a host up to date.
-    fn forward_host(&mut self, mac: Mac, paths: &mut Paths) {
+    fn forward_host(&mut self, mac: Mac, paths: &mut PathsBySwitch) {
         let at = self.hosts.host(mac).map(|host| host.at);
-        let switches: Vec<_> = self.switches.keys().copied().collect();
+        let mut switches: Vec<_> = self.switches.keys().copied().collect();
+        if let Some(at) = at {
+            // From the host outwards: whoever is sent along the new way finds it laid before him, and
+            // no two switches send a frame back and forth while only one of them knows.
+            let paths =
+                &*paths.entry(at.switch).or_insert_with(|| self.topology.paths_to(at.switch));
+            let cost = |switch: &DatapathId| match paths.get(switch) {
+                Some(hop) => hop.cost,
+                None if *switch == at.switch => Span::ZERO,
+                None => Span::MAX,
+            };
+            switches.sort_by_key(|switch| (cost(switch), *switch));
+        }
         for switch in switches {
-            match at.and_then(|at| self.way(switch, at, paths)) {
+            match at.and_then(|at| self.way(switch, mac, at, paths)) {
                 Some(port) => {
                     self.set_entry(switch, &Concern::Common, pipeline::to_host(mac, port));
                 }
@@ -218,16 +255,19 @@ impl Fabric {
         }
     }
 
-    /// The port by which a switch reaches a host.
-    fn way(&self, from: DatapathId, to: Attachment, paths: &mut Paths) -> Option<u32> {
+    /// The port by which a switch reaches a host; of equal ones, each host has its own.
+    fn way(
+        &self,
+        from: DatapathId,
+        mac: Mac,
+        to: Attachment,
+        paths: &mut PathsBySwitch,
+    ) -> Option<u32> {
         if from == to.switch {
             return Some(to.port);
         }
-        let hops = paths.entry(to.switch).or_insert_with(|| {
-            let hops = self.topology.paths_to(to.switch);
-            hops.into_iter().map(|(switch, hop)| (switch, hop.port)).collect()
-        });
-        hops.get(&from).copied()
+        let paths = paths.entry(to.switch).or_insert_with(|| self.topology.paths_to(to.switch));
+        choose(&paths.get(&from)?.ports, &mac.0, from)
     }
 
     /// Brings all forwarding up to date after the graph changed.
@@ -287,5 +327,5 @@ impl Fabric {
     }
 }
 
-/// Ports towards a destination switch, by switch, for each destination asked for so far.
-type Paths = BTreeMap<DatapathId, BTreeMap<DatapathId, u32>>;
+/// Paths to each destination asked for so far.
+type PathsBySwitch = BTreeMap<DatapathId, Paths>;

@@ -15,6 +15,7 @@
 mod agenda;
 mod aliases;
 mod config;
+mod delay;
 mod discovery;
 mod entry;
 mod event;
@@ -34,6 +35,7 @@ mod rate;
 mod reassembly;
 mod roles;
 mod session;
+mod spanning;
 mod stream;
 mod switch;
 mod topology;

@@ -141,14 +141,15 @@ impl Fabric {
             // They hear each other without the switch, which would not send back out of that port.
             return Err(NotNear::SamePort);
         }
-        let direct = self.topology.distance(from, to);
+        let Some(direct) = self.topology.distance(from, to) else {
+            return Err(NotNear::OtherSwitch);
+        };
         let up = publisher.server_at.and_then(|server| self.topology.distance(from, server));
         let down = player.server_at.and_then(|server| self.topology.distance(server, to));
-        let Some(direct) = direct else { return Err(NotNear::OtherSwitch) };
         // A server whose place is not known is farther than anything.
         let Some(by_cdn) = up.zip(down).map(|(up, down)| up.plus(down)) else { return Ok(()) };
         let within = |direct: f64, by_cdn: f64| direct <= by_cdn * (1.0 - self.config.margin);
-        let near = match direct.delay.zip(by_cdn.delay) {
+        let near = match direct.cost().zip(by_cdn.cost()) {
             Some((direct, by_cdn)) => within(direct.as_secs_f64(), by_cdn.as_secs_f64()),
             None => within(direct.hops as f64, by_cdn.hops as f64),
         };

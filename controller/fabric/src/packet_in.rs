@@ -14,6 +14,8 @@ use crate::pipeline::{FORWARDING, INSPECT, PEERING};
 use crate::switch::Class;
 use crate::{Attachment, Event, Mac};
 
+/// How old a probe may be when it arrives: longer than any link and control channel take.
+const PROBE_AGE: Span = Span::from_secs(2);
 /// How long an address is waited for before it is asked for again.
 const ASK_AGAIN: Span = Span::from_millis(300);
 /// How often an address is asked for.
@@ -36,7 +38,7 @@ impl Fabric {
         }
         match frame.content {
             Content::Lldp(payload) => {
-                let probe = self.prober.parse(payload, self.now, self.config.probe_interval);
+                let probe = self.prober.receive(payload, self.now, PROBE_AGE);
                 if let Some(probe) = probe {
                     self.probed(probe, at);
                 }

@@ -10,6 +10,7 @@ use rust_openflow::v13::{
 };
 use rust_openflow::{Hello, VERSION_13};
 
+use crate::delay::Least;
 use crate::entry::{Cookie, EntryKey, Purpose};
 use crate::event::{Limit, Withdrawal};
 use crate::fabric::{ConnectionId, Fabric, Output, Timer};
@@ -19,6 +20,8 @@ use crate::{Attachment, DatapathId, Event, pipeline, translate};
 
 /// How long a connection may take to say who it is.
 const HANDSHAKE: Span = Span::from_secs(5);
+/// An echo older than this says nothing about the control channel as it is now.
+const STALE_ECHO: Span = Span::from_secs(10);
 /// Messages of one connection that may be undecodable before it is closed.
 const UNDECODABLE: u32 = 16;
 /// The highest number of an ordinary port (OpenFlow 1.3.5 7.2.1, `OFPP_MAX`).
@@ -31,11 +34,19 @@ pub(crate) struct Session {
     switch: Option<DatapathId>,
     heard: Time,
     undecodable: u32,
+    /// Round trips of echoes: what the control channel itself takes.
+    round_trips: Least,
 }
 
 impl Fabric {
     pub(crate) fn connected(&mut self, connection: ConnectionId) {
-        let session = Session { greeted: false, switch: None, heard: self.now, undecodable: 0 };
+        let session = Session {
+            greeted: false,
+            switch: None,
+            heard: self.now,
+            undecodable: 0,
+            round_trips: Least::default(),
+        };
         self.sessions.insert(connection, session);
         self.say(connection, 0, Body::Hello(Hello::offering(&[VERSION_13])));
         self.agenda.set(Timer::Handshake(connection), self.now + HANDSHAKE);
@@ -73,9 +84,34 @@ impl Fabric {
             return;
         }
         if silent >= interval {
-            self.say(connection, 0, Body::EchoRequest(Vec::new()));
+            self.ask_for_echo(connection);
         }
         self.agenda.set(Timer::Echo(connection), self.now + interval);
+    }
+
+    /// Asks for an echo of the time (OpenFlow 1.3.5 7.5.2): it shows that the switch is there, and how
+    /// long it takes to speak with it.
+    pub(crate) fn ask_for_echo(&mut self, connection: ConnectionId) {
+        let now = self.now.as_nanos().to_be_bytes().to_vec();
+        self.say(connection, 0, Body::EchoRequest(now));
+    }
+
+    fn echoed(&mut self, connection: ConnectionId, data: &[u8]) {
+        let now = self.now;
+        let asked = data.try_into().ok().map(|sent| Time::from_nanos(u64::from_be_bytes(sent)));
+        let Some(asked) = asked.filter(|asked| *asked <= now && now.since(*asked) < STALE_ECHO)
+        else {
+            return;
+        };
+        if let Some(session) = self.sessions.get_mut(&connection) {
+            session.round_trips.sample(now.since(asked));
+        }
+    }
+
+    /// How long a switch takes to hear from us, or we from it; `None` until that was measured.
+    pub(crate) fn control_delay(&self, switch: DatapathId) -> Option<Span> {
+        let connection = self.switches.get(&switch)?.connection?;
+        Some(self.sessions.get(&connection)?.round_trips.value()? / 2)
     }
 
     /// Takes what cannot be read: the switch is told, and kept unless it goes on like that.
@@ -116,7 +152,7 @@ impl Fabric {
         match (message.body, switch) {
             (Body::Hello(hello), _) => self.hello(connection, xid, message.version, &hello),
             (Body::EchoRequest(data), _) => self.say(connection, xid, Body::EchoReply(data)),
-            (Body::EchoReply(_), _) => {}
+            (Body::EchoReply(data), _) => self.echoed(connection, &data),
             (Body::FeaturesReply(features), None) if greeted => {
                 self.features(connection, &features)
             }
@@ -176,7 +212,6 @@ impl Fabric {
                 switch.ledger.set(placed);
             }
             self.switches.insert(id, switch);
-            self.topology.add_switch(id);
         }
         let before = self.switches.get(&id).and_then(|switch| switch.connection);
         if let Some(before) = before {
@@ -199,6 +234,7 @@ impl Fabric {
             switch.send(Concern::Common, Body::MultipartRequest(MultipartRequest::new(request)));
         }
         self.flush(id);
+        self.ask_for_echo(connection);
     }
 
     fn multipart(&mut self, id: DatapathId, reply: MultipartReply) {

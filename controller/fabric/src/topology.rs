@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use nearcast_machine::{Span, Time};
 
+use crate::delay::Estimate;
+use crate::spanning::Spanning;
+
 /// A switch, by its datapath id (OpenFlow 1.3.5 A.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatapathId(pub u64);
@@ -36,51 +39,84 @@ impl std::fmt::Display for Attachment {
     }
 }
 
-/// How far something is: delays where every link on the way has a configured one, hops otherwise.
+/// What passing one more switch counts as, in delay: it decides where delays are equal, and where none
+/// of them is worth mentioning.
+const HOP: Span = Span::from_micros(100);
+
+/// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Distance {
     pub(crate) hops: u64,
-    /// `None` as soon as one link on the way has no configured delay.
+    /// `None` as soon as one link on the way has no delay that is known.
     pub(crate) delay: Option<Span>,
 }
 
 impl Distance {
+    const NONE: Distance = Distance { hops: 0, delay: Some(Span::ZERO) };
+
     pub(crate) fn plus(self, other: Distance) -> Distance {
         let delay = self.delay.zip(other.delay).map(|(a, b)| a + b);
         Distance { hops: self.hops + other.hops, delay }
     }
+
+    /// What this distance costs; `None` if a delay is missing.
+    pub(crate) fn cost(self) -> Option<Span> {
+        self.delay.map(|delay| delay + HOP * self.hops)
+    }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Link {
     to: Attachment,
     seen: Time,
+    delay: Estimate,
 }
 
 /// The graph of switches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Topology {
-    switches: BTreeSet<DatapathId>,
     /// Directed: an LLDP frame proves one direction.
     links: BTreeMap<Attachment, Link>,
-    /// Configured one-way delays of ports.
+    /// Configured one-way delays of ports, which go before measured ones.
     delays: BTreeMap<Attachment, Span>,
     /// Both ends of every link.
     trunks: BTreeSet<Attachment>,
+    /// The other ends of proven links, by the switch they lead to.
+    into: BTreeMap<DatapathId, Vec<Attachment>>,
+    tree: Spanning,
 }
 
-/// The next hop towards a destination switch, and how far it still is.
-#[derive(Debug, Clone, Copy)]
+/// The way on towards a destination switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hop {
-    pub(crate) port: u32,
+    /// How far it still is.
     pub(crate) distance: Distance,
+    /// What that costs.
+    pub(crate) cost: Span,
+    /// The ports by which it is that far: one, or several equal ones, ascending.
+    pub(crate) ports: Vec<u32>,
+}
+
+/// For every switch that reaches a destination, the way on.
+pub(crate) type Paths = BTreeMap<DatapathId, Hop>;
+
+/// Chooses among equal ports for the traffic called `salt` at a switch: always the same one, and
+/// another one only if that is gone (highest random weight: Thaler and Ravishankar 1998).
+pub(crate) fn choose(ports: &[u32], salt: &[u8], at: DatapathId) -> Option<u32> {
+    let weight = |port: u32| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&at.0.to_be_bytes()).update(&port.to_be_bytes()).update(salt);
+        *hasher.finalize().as_bytes()
+    };
+    match ports {
+        [] => None,
+        [port] => Some(*port),
+        ports => ports.iter().copied().max_by_key(|port| weight(*port)),
+    }
 }
 
 impl Topology {
-    pub(crate) fn add_switch(&mut self, switch: DatapathId) {
-        self.switches.insert(switch);
-    }
-
+    /// The configured delay of a port.
     pub(crate) fn delay_of(&self, port: Attachment) -> Option<Span> {
         self.delays.get(&port).copied()
     }
@@ -94,12 +130,25 @@ impl Topology {
 
     /// Notes that a probe sent out of `from` arrived at `to`; `true` if that changed the graph.
     pub(crate) fn link_seen(&mut self, from: Attachment, to: Attachment, now: Time) -> bool {
-        let before = self.links.insert(from, Link { to, seen: now });
-        let changed = before.is_none_or(|link| link.to != to);
-        if changed {
-            self.find_trunks();
+        if let Some(link) = self.links.get_mut(&from).filter(|link| link.to == to) {
+            link.seen = now;
+            return false;
         }
-        changed
+        self.links.insert(from, Link { to, seen: now, delay: Estimate::default() });
+        self.changed();
+        true
+    }
+
+    /// Notes how long a probe took from `from` to the other end; the delay that counts from now on
+    /// if that changed.
+    pub(crate) fn measured(&mut self, from: Attachment, delay: Span) -> Option<Span> {
+        let link = self.links.get_mut(&from)?;
+        if !link.delay.sample(delay) {
+            return None;
+        }
+        let to = link.to;
+        let configured = self.delays.contains_key(&from) || self.delays.contains_key(&to);
+        self.link_delay(from, to).filter(|_| !configured)
     }
 
     /// Forgets every link at a port, in both directions, and returns their other ends.
@@ -112,7 +161,9 @@ impl Topology {
             }
             !at_port
         });
-        self.find_trunks();
+        if !ends.is_empty() {
+            self.changed();
+        }
         ends
     }
 
@@ -134,7 +185,9 @@ impl Topology {
         for (from, _) in &stale {
             self.links.remove(from);
         }
-        self.find_trunks();
+        if !stale.is_empty() {
+            self.changed();
+        }
         stale
     }
 
@@ -144,78 +197,88 @@ impl Topology {
         self.trunks.contains(&port)
     }
 
-    fn find_trunks(&mut self) {
-        self.trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
+    /// Where a port leads, if a link is proven both ways.
+    pub(crate) fn other_end(&self, port: Attachment) -> Option<Attachment> {
+        let to = self.links.get(&port)?.to;
+        self.is_two_way(port, to).then_some(to)
     }
 
-    /// For every switch that reaches `destination`: the port of its shortest path there. Ties go
-    /// to the lowest port, so that the same graph gives the same paths.
-    pub(crate) fn paths_to(&self, destination: DatapathId) -> BTreeMap<DatapathId, Hop> {
-        let mut hops = BTreeMap::new();
-        let mut best: BTreeMap<DatapathId, (u64, u64)> = BTreeMap::new();
-        let mut queue = BinaryHeap::new();
-        let zero = Distance { hops: 0, delay: Some(Span::ZERO) };
-        queue.push(Reverse((0, 0, destination, Attachment { switch: destination, port: 0 })));
-        let mut settled: BTreeMap<DatapathId, Distance> = BTreeMap::new();
-        while let Some(Reverse((delay, count, switch, via))) = queue.pop() {
-            if settled.contains_key(&switch) {
+    /// Every link that is proven, with its delay in use.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (Attachment, Attachment, Option<Span>)> {
+        self.links.iter().map(|(from, link)| (*from, link.to, self.link_delay(*from, link.to)))
+    }
+
+    /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra 1959,
+    /// from the destination backwards). Every step on the way costs something, so a path made of any
+    /// of the ports at each switch ends there.
+    pub(crate) fn paths_to(&self, destination: DatapathId) -> Paths {
+        let mut found: Paths = BTreeMap::new();
+        let mut settled = BTreeSet::new();
+        let mut queue = BinaryHeap::from([Reverse((Span::ZERO, destination))]);
+        let here = Hop { distance: Distance::NONE, cost: Span::ZERO, ports: Vec::new() };
+        found.insert(destination, here);
+        while let Some(Reverse((cost, switch))) = queue.pop() {
+            if !settled.insert(switch) {
                 continue;
             }
-            let distance = match self.links.get(&via) {
-                Some(link) => settled[&link.to.switch].plus(self.link_distance(via, link.to)),
-                None => zero,
-            };
-            settled.insert(switch, distance);
-            hops.insert(switch, Hop { port: via.port, distance });
-            for (from, link) in self.links.iter().filter(|(_, link)| link.to.switch == switch) {
-                if !self.is_two_way(*from, link.to) || settled.contains_key(&from.switch) {
-                    continue;
-                }
-                let step = self.link_distance(*from, link.to);
-                let cost = (delay + step.delay.map_or(0, Span::as_nanos), count + step.hops);
-                if best.get(&from.switch).is_none_or(|known| cost <= *known) {
-                    best.insert(from.switch, cost);
-                    queue.push(Reverse((cost.0, cost.1, from.switch, *from)));
+            let distance = found[&switch].distance;
+            for from in self.into.get(&switch).into_iter().flatten() {
+                let Some(link) = self.links.get(from) else { continue };
+                let delay = self.link_delay(*from, link.to);
+                let cost = cost + delay.unwrap_or(Span::ZERO) + HOP;
+                match found.get_mut(&from.switch) {
+                    Some(known) if known.cost < cost => {}
+                    Some(known) if known.cost == cost => known.ports.push(from.port),
+                    _ => {
+                        let distance = distance.plus(Distance { hops: 1, delay });
+                        let hop = Hop { distance, cost, ports: vec![from.port] };
+                        found.insert(from.switch, hop);
+                        queue.push(Reverse((cost, from.switch)));
+                    }
                 }
             }
         }
-        hops.remove(&destination);
-        hops
+        found.remove(&destination);
+        for hop in found.values_mut() {
+            hop.ports.sort_unstable();
+        }
+        found
+    }
+
+    /// How far it is from one switch to another; `None` when no path is known.
+    pub(crate) fn between(&self, from: DatapathId, to: DatapathId) -> Option<Distance> {
+        if from == to {
+            return Some(Distance::NONE);
+        }
+        self.paths_to(to).get(&from).map(|hop| hop.distance)
     }
 
     /// How far it is from a host at one port to a host at another, both access links included;
     /// `None` when no path is known.
     pub(crate) fn distance(&self, from: Attachment, to: Attachment) -> Option<Distance> {
         let access = |port| Distance { hops: 1, delay: self.delay_of(port) };
-        let ends = access(from).plus(access(to));
-        if from.switch == to.switch {
-            return Some(ends);
-        }
-        let between = self.paths_to(to.switch).get(&from.switch)?.distance;
-        Some(ends.plus(between))
+        let between = self.between(from.switch, to.switch)?;
+        Some(access(from).plus(between).plus(access(to)))
     }
 
-    /// The ports of a tree that reaches every switch of each connected part and has no loop, grown
-    /// breadth first from the lowest datapath id.
+    /// The ports of a tree that reaches every switch of each connected part and has no loop.
     pub(crate) fn tree(&self) -> BTreeSet<Attachment> {
-        let mut tree = BTreeSet::new();
-        let mut reached = BTreeSet::new();
-        for root in &self.switches {
-            if !reached.insert(*root) {
-                continue;
-            }
-            let mut frontier = std::collections::VecDeque::from([*root]);
-            while let Some(switch) = frontier.pop_front() {
-                let ports = Attachment { switch, port: 0 }..=Attachment { switch, port: u32::MAX };
-                for (from, link) in self.links.range(ports) {
-                    if self.is_two_way(*from, link.to) && reached.insert(link.to.switch) {
-                        tree.extend([*from, link.to]);
-                        frontier.push_back(link.to.switch);
-                    }
+        self.tree.ports()
+    }
+
+    fn changed(&mut self) {
+        self.trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
+        self.into = BTreeMap::new();
+        let mut alive = Vec::new();
+        for (from, link) in &self.links {
+            if self.is_two_way(*from, link.to) {
+                self.into.entry(link.to.switch).or_default().push(*from);
+                if *from < link.to {
+                    alive.push((*from, link.to));
                 }
             }
         }
-        tree
+        self.tree.update(&alive);
     }
 
     /// A link carries traffic only once both directions are proven.
@@ -223,88 +286,13 @@ impl Topology {
         self.links.get(&to).is_some_and(|back| back.to == from)
     }
 
-    fn link_distance(&self, from: Attachment, to: Attachment) -> Distance {
-        let delay = self.delay_of(from).or_else(|| self.delay_of(to));
-        Distance { hops: 1, delay }
+    fn link_delay(&self, from: Attachment, to: Attachment) -> Option<Span> {
+        let configured = self.delay_of(from).or_else(|| self.delay_of(to));
+        let measured = |end: Attachment| self.links.get(&end)?.delay.delay();
+        configured.or_else(|| measured(from)).or_else(|| measured(to))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(switch: u64, port: u32) -> Attachment {
-        Attachment { switch: DatapathId(switch), port }
-    }
-
-    fn graph(links: &[[(u64, u32); 2]]) -> Topology {
-        let mut topology = Topology::default();
-        for [(a, ap), (b, bp)] in links {
-            topology.add_switch(DatapathId(*a));
-            topology.add_switch(DatapathId(*b));
-            assert!(topology.link_seen(at(*a, *ap), at(*b, *bp), Time::ZERO));
-            assert!(topology.link_seen(at(*b, *bp), at(*a, *ap), Time::ZERO));
-        }
-        topology
-    }
-
-    /// Four switches in a ring.
-    fn ring() -> Topology {
-        graph(&[[(1, 1), (2, 2)], [(2, 1), (3, 2)], [(3, 1), (4, 2)], [(4, 1), (1, 2)]])
-    }
-
-    #[test]
-    fn paths_take_the_short_way_round() {
-        let paths = ring().paths_to(DatapathId(1));
-        assert_eq!(paths[&DatapathId(2)].port, 2);
-        assert_eq!(paths[&DatapathId(4)].port, 1);
-        assert_eq!(paths[&DatapathId(3)].distance.hops, 2);
-        assert_eq!(paths[&DatapathId(3)].port, 1, "of two equal ways the one by the lower port");
-    }
-
-    #[test]
-    fn delays_decide_where_they_are_known() {
-        let mut topology = ring();
-        let ms = Span::from_millis;
-        for (port, delay) in [(at(1, 1), 50), (at(2, 1), 1), (at(3, 1), 1), (at(4, 1), 1)] {
-            topology.configure_delay(port, Some(ms(delay)));
-        }
-        let hop = topology.paths_to(DatapathId(1))[&DatapathId(2)];
-        assert_eq!((hop.port, hop.distance.hops), (1, 3), "three fast links beat a slow one");
-        assert_eq!(hop.distance.delay, Some(ms(3)));
-        let distance = topology.distance(at(2, 9), at(1, 9)).expect("connected");
-        assert_eq!((distance.hops, distance.delay), (5, None), "no delay is set at the hosts");
-    }
-
-    #[test]
-    fn a_ring_has_a_tree_without_a_loop() {
-        let tree = ring().tree();
-        assert_eq!(tree.len(), 6, "three links of four");
-        let parallel = graph(&[[(1, 1), (2, 1)], [(1, 2), (2, 2)]]);
-        assert_eq!(parallel.tree(), BTreeSet::from([at(1, 1), at(2, 1)]));
-    }
-
-    #[test]
-    fn a_link_proven_one_way_carries_nothing_but_is_no_place_for_hosts() {
-        let mut topology = Topology::default();
-        topology.add_switch(DatapathId(1));
-        topology.add_switch(DatapathId(2));
-        assert!(topology.link_seen(at(1, 1), at(2, 1), Time::ZERO));
-        assert!(topology.is_trunk(at(1, 1)) && topology.is_trunk(at(2, 1)));
-        assert!(topology.tree().is_empty());
-        assert!(topology.paths_to(DatapathId(2)).is_empty());
-        assert_eq!(topology.distance(at(1, 9), at(2, 9)), None);
-    }
-
-    #[test]
-    fn links_go_when_a_port_goes_or_probes_stop() {
-        let mut topology = ring();
-        assert_eq!(topology.port_down(at(1, 1)), BTreeSet::from([at(2, 2)]));
-        assert_eq!(topology.port_down(at(1, 1)), BTreeSet::new());
-        let hop = topology.paths_to(DatapathId(1))[&DatapathId(2)];
-        assert_eq!(hop.distance.hops, 3, "the long way round is left");
-        assert!(!topology.link_seen(at(4, 1), at(1, 2), Time::from_nanos(9)));
-        assert_eq!(topology.expire_links(Time::from_nanos(5), |_| true).len(), 5);
-        assert!(topology.is_trunk(at(4, 1)));
-    }
-}
+#[path = "topology_tests.rs"]
+mod tests;
