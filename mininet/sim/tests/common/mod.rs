@@ -46,11 +46,12 @@ impl Message for Talk {
 /// Asks a few others every so often, at times and of nodes that it draws.
 #[derive(Debug)]
 pub(crate) struct Gossip {
-    id: NodeId,
     others: usize,
     rng: Rng,
     due: Option<Time>,
     out: VecDeque<Said>,
+    /// It asks that many times more seldom.
+    calm: u64,
     /// A hash over everything it has seen, in the order it saw it.
     pub(crate) seen: u64,
 }
@@ -62,8 +63,13 @@ pub(crate) enum Said {
 }
 
 impl Gossip {
-    pub(crate) fn new(id: NodeId, others: usize, seed: Seed) -> Gossip {
-        Gossip { id, others, rng: seed.rng(), due: None, out: VecDeque::new(), seen: 0 }
+    pub(crate) fn new(_: NodeId, others: usize, seed: Seed) -> Gossip {
+        Gossip { others, rng: seed.rng(), due: None, out: VecDeque::new(), calm: 1, seen: 0 }
+    }
+
+    /// One that asks `times` more seldom.
+    pub(crate) fn calm(self, times: u64) -> Gossip {
+        Gossip { calm: times, ..self }
     }
 
     fn see(&mut self, now: Time, what: u64) {
@@ -86,7 +92,7 @@ impl Machine for Gossip {
             Talk::Ask(bytes) => {
                 self.out.push_back(Said::To(from, Talk::Bring(bytes, self.seen)));
                 // Now and then it becomes impatient, so that deadlines move to earlier.
-                if self.rng.random_ratio(1, 4) {
+                if self.calm == 1 && self.rng.random_ratio(1, 4) {
                     self.due = self.due.min(Some(now + Span::from_millis(3)));
                 }
             }
@@ -106,7 +112,7 @@ impl Machine for Gossip {
             self.out.push_back(Said::To(to, Talk::Ask(bytes)));
         }
         // Whole milliseconds, so that many nodes share an instant.
-        self.due = Some(now + Span::from_millis(self.rng.random_range(1..200)));
+        self.due = Some(now + Span::from_millis(self.rng.random_range(1..200) * self.calm));
     }
 
     fn poll(&mut self) -> Option<Said> {
