@@ -211,7 +211,7 @@ fn whole(secs: f64) -> Time {
 
 /// A Poisson process whose rate is constant in each bin, over two days that are alike: which day,
 /// and seconds since its midnight. Exponential gaps in a time that passes as fast as people arrive.
-fn poisson(rates: &[f64], rng: &mut Rng) -> impl Iterator<Item = (usize, f64)> {
+fn poisson<'a>(rates: &'a [f64], rng: &'a mut Rng) -> impl Iterator<Item = (usize, f64)> {
     let mut arrivals = Arrivals { rates, rng, bin: 0, used: 0.0 };
     iter::from_fn(move || arrivals.next())
 }
