@@ -45,3 +45,22 @@ impl Header {
         out.extend(self.xid.to_be_bytes());
     }
 }
+
+/// `OFPT_HELLO` and `OFPT_ERROR`, which are alike in every version.
+const ANY_VERSION: [u8; 2] = [0, 1];
+
+/// The one message of `version` that `bytes` are, and its header.
+pub(crate) fn message(version: u8, bytes: &[u8]) -> Result<(Header, &[u8]), Error> {
+    let header = Header::parse(bytes)?;
+    if header.version != version && !ANY_VERSION.contains(&header.kind) {
+        return Err(Error::Version(header.version));
+    }
+    let length = usize::from(header.length);
+    let Some(message) = bytes.get(..length) else {
+        return Err(Error::Incomplete { needed: length - bytes.len() });
+    };
+    if bytes.len() > length {
+        return Err(Error::Malformed { field: "bytes after the message", offset: length });
+    }
+    Ok((header, message))
+}

@@ -8,6 +8,9 @@ use crate::write;
 pub struct Hello {
     /// Elements in the order they came. OpenFlow 1.0 has none.
     pub elements: Vec<HelloElement>,
+    /// What follows and is no element: a version to come may put anything here, and it is to be ignored
+    /// (OpenFlow 1.0.2, 5.5.1; 1.3.5, 7.5.1).
+    pub trailing: Vec<u8>,
 }
 
 /// A part of a [`Hello`].
@@ -34,7 +37,7 @@ impl Hello {
         for version in versions {
             bitmap[usize::from(*version) / 32] |= 1 << (version % 32);
         }
-        Hello { elements: vec![HelloElement::VersionBitmap(bitmap)] }
+        Hello { elements: vec![HelloElement::VersionBitmap(bitmap)], ..Hello::default() }
     }
 
     /// The version to speak with the sender of this hello, whose header said `version`, out of
@@ -58,9 +61,14 @@ impl Hello {
         }
     }
 
-    pub(crate) fn read(input: &[u8]) -> Read<'_, Hello> {
-        let (rest, elements) = read::all(HelloElement::read, input)?;
-        Ok((rest, Hello { elements }))
+    /// Never fails, as no hello is wrong.
+    pub(crate) fn read(mut input: &[u8]) -> Read<'_, Hello> {
+        let mut elements = Vec::new();
+        while let Ok((rest, element)) = HelloElement::read(input) {
+            elements.push(element);
+            input = rest;
+        }
+        Ok((&[], Hello { elements, trailing: input.to_vec() }))
     }
 
     /// Appends the body (without a header) to `out`.
@@ -68,20 +76,19 @@ impl Hello {
         for element in &self.elements {
             element.encode(out);
         }
+        out.extend(&self.trailing);
     }
 
     /// Length of the body in bytes.
     pub fn encoded_len(&self) -> usize {
-        self.elements.iter().map(HelloElement::encoded_len).sum()
+        self.elements.iter().map(HelloElement::encoded_len).sum::<usize>() + self.trailing.len()
     }
 }
 
 impl HelloElement {
     fn read(input: &[u8]) -> Read<'_, HelloElement> {
         let (rest, (kind, body)) = read::sized("hello element length", input)?;
-        let unpadded = input.len() - rest.len();
-        // The last element of a lenient sender may lack its padding.
-        let rest = rest.get(write::padding(unpadded)..).unwrap_or(&[]);
+        let (rest, ()) = read::pad(write::padding(4 + body.len()), rest)?;
         let element = match kind {
             VERSION_BITMAP => HelloElement::VersionBitmap(
                 read::all(|i| read::field("bitmap", be_u32, i), body)?.1,
@@ -134,5 +141,18 @@ mod tests {
         assert_eq!(Hello::default().negotiate(0x06, &both), Some(VERSION_13));
         assert_eq!(Hello::default().negotiate(VERSION_10, &both), Some(VERSION_10));
         assert_eq!(Hello::default().negotiate(0x02, &both), None);
+    }
+
+    #[test]
+    fn what_is_no_element_is_kept_and_harms_nothing() {
+        // A bitmap, then a length that goes beyond the message.
+        let wire = [0, 1, 0, 8, 0, 0, 0, 0x12, 0, 2, 0, 99, 7];
+        let (_, hello) = Hello::read(&wire).expect("no hello is wrong");
+        assert_eq!(hello.elements, [HelloElement::VersionBitmap(vec![0x12])]);
+        assert_eq!(hello.trailing, wire[8..]);
+        assert_eq!(hello.negotiate(VERSION_13, &[VERSION_10, VERSION_13]), Some(VERSION_13));
+        let mut out = Vec::new();
+        hello.encode(&mut out);
+        assert_eq!((out.as_slice(), hello.encoded_len()), (&wire[..], wire.len()));
     }
 }

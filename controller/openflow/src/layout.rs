@@ -1,5 +1,7 @@
 //! Structures whose fields follow each other at fixed places, said once for both directions.
 
+use std::net::Ipv4Addr;
+
 use nom::Parser;
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 
@@ -13,8 +15,14 @@ pub(crate) trait Fixed: Sized {
     const LEN: usize;
     /// Reads it from the front of `input`.
     fn read(input: &[u8]) -> Read<'_, Self>;
-    /// Appends it to `out`.
-    fn write(&self, out: &mut Vec<u8>);
+    /// Fills in `out`, which is `LEN` zero bytes.
+    fn put(&self, out: &mut [u8]);
+    /// Appends it to `out`: grown once, so that the places of all fields within it are constants.
+    fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + Self::LEN, 0);
+        self.put(&mut out[start..]);
+    }
 }
 
 macro_rules! number {
@@ -24,8 +32,8 @@ macro_rules! number {
             fn read(input: &[u8]) -> Read<'_, $ty> {
                 $parser.parse(input)
             }
-            fn write(&self, out: &mut Vec<u8>) {
-                out.extend(self.to_be_bytes());
+            fn put(&self, out: &mut [u8]) {
+                out.copy_from_slice(&self.to_be_bytes());
             }
         }
     )*};
@@ -47,8 +55,8 @@ impl<T: Fixed + Copy + Default, const N: usize> Fixed for [T; N] {
         }
         Ok((input, values))
     }
-    fn write(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|value| value.write(out));
+    fn put(&self, out: &mut [u8]) {
+        self.iter().zip(out.chunks_exact_mut(T::LEN)).for_each(|(value, out)| value.put(out));
     }
 }
 
@@ -57,29 +65,53 @@ impl Fixed for Mac {
     fn read(input: &[u8]) -> Read<'_, Mac> {
         <[u8; 6]>::read(input).map(|(rest, octets)| (rest, Mac(octets)))
     }
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.0);
+    fn put(&self, out: &mut [u8]) {
+        out.copy_from_slice(&self.0);
+    }
+}
+
+impl Fixed for Ipv4Addr {
+    const LEN: usize = 4;
+    fn read(input: &[u8]) -> Read<'_, Ipv4Addr> {
+        <[u8; 4]>::read(input).map(|(rest, octets)| (rest, Ipv4Addr::from(octets)))
+    }
+    fn put(&self, out: &mut [u8]) {
+        out.copy_from_slice(&self.octets());
     }
 }
 
 /// Text in a field of `N` bytes that ends at the first zero byte. What is no UTF-8 is replaced, as
-/// [`String::from_utf8_lossy`] does; what is too long to leave room for one zero byte is cut.
+/// [`String::from_utf8_lossy`] does; what is too long to leave room for one zero byte is cut, in both
+/// directions, so that what was read can be written.
 pub(crate) struct Text<const N: usize>;
 
 impl<const N: usize> Text<N> {
     pub(crate) fn read(input: &[u8]) -> Read<'_, String> {
         let (rest, field) = read::bytes(N)(input)?;
         let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
-        Ok((rest, String::from_utf8_lossy(text).into_owned()))
+        let mut text = String::from_utf8_lossy(text).into_owned();
+        text.truncate(Self::fitting(&text));
+        Ok((rest, text))
     }
 
-    pub(crate) fn write(text: &str, out: &mut Vec<u8>) {
+    /// How many bytes of `text` there is room for.
+    fn fitting(text: &str) -> usize {
         let mut end = text.len().min(N - 1);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        out.extend(&text.as_bytes()[..end]);
-        write::zeros(N - end, out);
+        end
+    }
+
+    pub(crate) fn put(text: &str, out: &mut [u8]) {
+        let end = Self::fitting(text);
+        out[..end].copy_from_slice(&text.as_bytes()[..end]);
+    }
+
+    pub(crate) fn write(text: &str, out: &mut Vec<u8>) {
+        let start = out.len();
+        write::zeros(N, out);
+        Self::put(text, &mut out[start..]);
     }
 }
 
@@ -117,12 +149,15 @@ macro_rules! layout {
                 Ok((i, $name { $($field),* }))
             }
 
-            fn write(&self, out: &mut Vec<u8>) {
-                $($crate::write::zeros($lead, out);)?
+            fn put(&self, out: &mut [u8]) {
+                $(let out = &mut out[$lead..];)?
                 $(
-                    $crate::layout::layout!(@write $ty$(<$n>)? $([$elem; $len])?, self.$field, out);
-                    $($crate::write::zeros($pad, out);)?
+                    let (value, out) = out
+                        .split_at_mut($crate::layout::layout!(@len $ty$(<$n>)? $([$elem; $len])?));
+                    $crate::layout::layout!(@put $ty$(<$n>)? $([$elem; $len])?, self.$field, value);
+                    $(let out = &mut out[$pad..];)?
                 )*
+                debug_assert!(out.is_empty());
             }
         }
     };
@@ -135,13 +170,13 @@ macro_rules! layout {
     (@read Text<$n:literal>) => { $crate::layout::Text::<$n>::read };
     (@read Array [$elem:ty; $len:literal]) => { <[$elem; $len] as $crate::layout::Fixed>::read };
     (@read $ty:ident) => { <$ty as $crate::layout::Fixed>::read };
-    (@write Text<$n:literal>, $value:expr, $out:expr) => {
-        $crate::layout::Text::<$n>::write(&$value, $out)
+    (@put Text<$n:literal>, $value:expr, $out:expr) => {
+        $crate::layout::Text::<$n>::put(&$value, $out)
     };
-    (@write Array [$elem:ty; $len:literal], $value:expr, $out:expr) => {
-        $crate::layout::Fixed::write(&$value, $out)
+    (@put Array [$elem:ty; $len:literal], $value:expr, $out:expr) => {
+        $crate::layout::Fixed::put(&$value, $out)
     };
-    (@write $ty:ident, $value:expr, $out:expr) => { $crate::layout::Fixed::write(&$value, $out) };
+    (@put $ty:ident, $value:expr, $out:expr) => { $crate::layout::Fixed::put(&$value, $out) };
 }
 
 /// Declares an enumeration of one byte (or more) on the wire that keeps values it does not know.
@@ -168,12 +203,12 @@ macro_rules! open_enum {
                 };
                 Ok((rest, meaning))
             }
-            fn write(&self, out: &mut Vec<u8>) {
+            fn put(&self, out: &mut [u8]) {
                 let value: $repr = match self {
                     $($name::$variant => $value,)*
                     $name::Other(other) => *other,
                 };
-                $crate::layout::Fixed::write(&value, out);
+                $crate::layout::Fixed::put(&value, out);
             }
         }
     };

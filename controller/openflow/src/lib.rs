@@ -26,11 +26,13 @@
 //! ```
 
 mod error;
+mod errors;
 mod framer;
 mod header;
 mod hello;
 mod layout;
 mod mac;
+mod messages;
 mod read;
 pub mod v13;
 mod write;

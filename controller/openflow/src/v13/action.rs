@@ -51,15 +51,15 @@ pub enum Action {
     Experimenter {
         /// Who defined it.
         experimenter: u32,
-        /// What follows; 4 bytes more than a multiple of 8 would misalign the list, so its length is
-        /// a multiple of eight.
+        /// What follows: a multiple of eight bytes, or it is filled up with zeros to be one.
         data: Vec<u8>,
     },
     /// An action of a type that this codec does not know, as it came.
     Unknown {
         /// Its type.
         kind: u16,
-        /// What follows type and length.
+        /// What follows type and length: with those four, a multiple of eight bytes, or it is filled
+        /// up with zeros to be one.
         body: Vec<u8>,
     },
 }
@@ -108,8 +108,8 @@ impl Action {
     }
 
     fn read_body(kind: u16, body: &[u8]) -> Read<'_, Action> {
-        // Every fixed action is eight bytes with its header; only these three are longer.
-        let fixed = !matches!(kind, 0 | 25 | 0xffff) && kind <= 27;
+        // Of those whose length is fixed, all but the first are eight bytes long with their header.
+        let fixed = matches!(kind, 11 | 12 | 15..=24 | 26 | 27);
         if fixed && body.len() != 4 || kind == 0 && body.len() != 12 {
             return Err(Fault::at(body, "action length"));
         }

@@ -1,54 +1,7 @@
-use std::fmt;
-
-use nom::number::complete::be_u16;
-
-use crate::read::{Read, field, rest};
-
-/// What kind of error (`OFPET_*`, 7.4.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ErrorType(pub u16);
-
-/// The other side could not do what a message asked for (7.4.4).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ErrorMessage {
-    /// What kind.
-    pub kind: ErrorType,
-    /// Which error of its kind; for [`ErrorType::EXPERIMENTER`] the experimenter's own type.
-    pub code: u16,
-    /// At least 64 bytes of the message at fault, or text where the kind is
-    /// [`ErrorType::HELLO_FAILED`]; an experimenter's number and data for its own errors.
-    pub data: Vec<u8>,
-}
-
-macro_rules! errors {
-    ($($(#[$doc:meta])* $kind:ident = $number:literal, $name:literal:
-        [$($code:literal $code_name:literal),* $(,)?];)*) => {
-        impl ErrorType {
-            $($(#[$doc])* pub const $kind: ErrorType = ErrorType($number);)*
-            /// An experimenter's error.
-            pub const EXPERIMENTER: ErrorType = ErrorType(0xffff);
-
-            /// Its name in the specification without the prefix, in lower case.
-            pub const fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($number => Some($name),)*
-                    0xffff => Some("experimenter"),
-                    _ => None,
-                }
-            }
-
-            /// The name of one of its codes.
-            pub const fn code_name(self, code: u16) -> Option<&'static str> {
-                match (self.0, code) {
-                    $($(($number, $code) => Some($code_name),)*)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
+use crate::errors::errors;
 
 errors! {
+    section "7.4.4";
     /// No version in common, or not permitted.
     HELLO_FAILED = 0, "hello_failed": [0 "incompatible", 1 "eperm"];
     /// The request was not understood.
@@ -109,38 +62,21 @@ errors! {
     TABLE_FEATURES_FAILED = 13, "table_features_failed": [
         0 "bad_table", 1 "bad_metadata", 2 "bad_type", 3 "bad_len", 4 "bad_argument", 5 "eperm",
     ];
-}
-
-impl fmt::Display for ErrorMessage {
-    /// `bad_match/bad_prereq`, with numbers for what has no name.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind.name() {
-            Some(name) => f.write_str(name)?,
-            None => write!(f, "type {}", self.kind.0)?,
-        }
-        match self.kind.code_name(self.code) {
-            Some(name) => write!(f, "/{name}"),
-            None => write!(f, "/{}", self.code),
-        }
-    }
+    /// An experimenter's error; see [`ErrorMessage::experimenter`].
+    EXPERIMENTER = 0xffff, "experimenter": [];
 }
 
 impl ErrorMessage {
-    pub(super) fn read(input: &[u8]) -> Read<'_, ErrorMessage> {
-        let (i, kind) = field("type", be_u16, input)?;
-        let (i, code) = field("code", be_u16, i)?;
-        let (i, data) = rest(i)?;
-        Ok((i, ErrorMessage { kind: ErrorType(kind), code, data }))
+    /// An experimenter's error: `code` is of the experimenter's own, and the data that follow its number.
+    pub fn of_experimenter(experimenter: u32, code: u16, data: &[u8]) -> ErrorMessage {
+        let data = [&experimenter.to_be_bytes(), data].concat();
+        ErrorMessage { kind: ErrorType::EXPERIMENTER, code, data }
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(self.kind.0.to_be_bytes());
-        out.extend(self.code.to_be_bytes());
-        out.extend(&self.data);
-    }
-
-    pub(super) fn encoded_len(&self) -> usize {
-        4 + self.data.len()
+    /// Of an experimenter's error: who defined it, and what its data are.
+    pub fn experimenter(&self) -> Option<(u32, &[u8])> {
+        let (number, data) = self.data.split_first_chunk()?;
+        (self.kind == ErrorType::EXPERIMENTER).then_some((u32::from_be_bytes(*number), data))
     }
 }
 
@@ -154,5 +90,14 @@ mod tests {
         assert_eq!(error(ErrorType::BAD_MATCH, 9), "bad_match/bad_prereq");
         assert_eq!(error(ErrorType::BAD_MATCH, 99), "bad_match/99");
         assert_eq!(error(ErrorType(77), 1), "type 77/1");
+    }
+
+    #[test]
+    fn an_experimenters_error_begins_with_its_number() {
+        let error = ErrorMessage::of_experimenter(0x4f4e_4600, 2300, &[1, 2]);
+        assert_eq!(error.data, [0x4f, 0x4e, 0x46, 0x00, 1, 2]);
+        assert_eq!(error.experimenter(), Some((0x4f4e_4600, &[1, 2][..])));
+        assert_eq!(error.to_string(), "experimenter/2300");
+        assert_eq!(ErrorMessage { kind: ErrorType(3), ..error }.experimenter(), None);
     }
 }

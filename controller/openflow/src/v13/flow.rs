@@ -1,7 +1,8 @@
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 
 use super::{Instruction, Match, NO_BUFFER, TABLE_ALL, group_number, port_number};
-use crate::read::{Fault, Read, field, pad};
+use crate::layout::{Fixed, open_enum};
+use crate::read::{Read, field, pad};
 use crate::write;
 
 /// Bits of [`FlowMod::flags`] (`OFPFF_*`).
@@ -18,28 +19,21 @@ pub mod flow_flags {
     pub const NO_BYT_COUNTS: u16 = 1 << 4;
 }
 
-/// What a flow-mod does to the table (`OFPFC_*`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FlowCommand {
-    /// Add, replacing an entry of the same match and priority.
-    Add,
-    /// Change the instructions of all entries that the match covers.
-    Modify,
-    /// Change the instructions of the entry of exactly this match and priority.
-    ModifyStrict,
-    /// Delete all entries that the match covers.
-    Delete,
-    /// Delete the entry of exactly this match and priority.
-    DeleteStrict,
+open_enum! {
+    /// What a flow-mod does to the table (`OFPFC_*`).
+    FlowCommand: u8 {
+        /// Add, replacing an entry of the same match and priority.
+        Add = 0,
+        /// Change the instructions of all entries that the match covers.
+        Modify = 1,
+        /// Change the instructions of the entry of exactly this match and priority.
+        ModifyStrict = 2,
+        /// Delete all entries that the match covers.
+        Delete = 3,
+        /// Delete the entry of exactly this match and priority.
+        DeleteStrict = 4,
+    }
 }
-
-const COMMANDS: [FlowCommand; 5] = [
-    FlowCommand::Add,
-    FlowCommand::Modify,
-    FlowCommand::ModifyStrict,
-    FlowCommand::Delete,
-    FlowCommand::DeleteStrict,
-];
 
 /// A change to a flow table (7.3.4.1). Start from [`FlowMod::add`] or [`FlowMod::delete`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -157,10 +151,7 @@ impl FlowMod {
         let (i, cookie) = field("cookie", be_u64, input)?;
         let (i, cookie_mask) = field("cookie_mask", be_u64, i)?;
         let (i, table_id) = field("table_id", be_u8, i)?;
-        let at = i;
-        let (i, command) = field("command", be_u8, i)?;
-        let command =
-            *COMMANDS.get(usize::from(command)).ok_or_else(|| Fault::at(at, "command"))?;
+        let (i, command) = field("command", FlowCommand::read, i)?;
         let (i, idle_timeout) = field("idle_timeout", be_u16, i)?;
         let (i, hard_timeout) = field("hard_timeout", be_u16, i)?;
         let (i, priority) = field("priority", be_u16, i)?;
@@ -194,7 +185,8 @@ impl FlowMod {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.cookie.to_be_bytes());
         out.extend(self.cookie_mask.to_be_bytes());
-        out.extend([self.table_id, self.command as u8]);
+        out.push(self.table_id);
+        self.command.write(out);
         out.extend(self.idle_timeout.to_be_bytes());
         out.extend(self.hard_timeout.to_be_bytes());
         out.extend(self.priority.to_be_bytes());
@@ -212,40 +204,17 @@ impl FlowMod {
     }
 }
 
-/// Why an entry went (`OFPRR_*`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FlowRemovedReason {
-    /// No packet for the idle timeout.
-    IdleTimeout,
-    /// The hard timeout passed.
-    HardTimeout,
-    /// A flow-mod deleted it.
-    Delete,
-    /// Its group was deleted.
-    GroupDelete,
-    /// A reason this codec does not know.
-    Other(u8),
-}
-
-impl FlowRemovedReason {
-    fn from_wire(reason: u8) -> FlowRemovedReason {
-        match reason {
-            0 => FlowRemovedReason::IdleTimeout,
-            1 => FlowRemovedReason::HardTimeout,
-            2 => FlowRemovedReason::Delete,
-            3 => FlowRemovedReason::GroupDelete,
-            other => FlowRemovedReason::Other(other),
-        }
-    }
-
-    fn to_wire(self) -> u8 {
-        match self {
-            FlowRemovedReason::IdleTimeout => 0,
-            FlowRemovedReason::HardTimeout => 1,
-            FlowRemovedReason::Delete => 2,
-            FlowRemovedReason::GroupDelete => 3,
-            FlowRemovedReason::Other(other) => other,
-        }
+open_enum! {
+    /// Why an entry went (`OFPRR_*`).
+    FlowRemovedReason: u8 {
+        /// No packet for the idle timeout.
+        IdleTimeout = 0,
+        /// The hard timeout passed.
+        HardTimeout = 1,
+        /// A flow-mod deleted it.
+        Delete = 2,
+        /// Its group was deleted.
+        GroupDelete = 3,
     }
 }
 
@@ -282,7 +251,7 @@ impl FlowRemoved {
     pub(super) fn read(input: &[u8]) -> Read<'_, FlowRemoved> {
         let (i, cookie) = field("cookie", be_u64, input)?;
         let (i, priority) = field("priority", be_u16, i)?;
-        let (i, reason) = field("reason", be_u8, i)?;
+        let (i, reason) = field("reason", FlowRemovedReason::read, i)?;
         let (i, table_id) = field("table_id", be_u8, i)?;
         let (i, duration_sec) = field("duration_sec", be_u32, i)?;
         let (i, duration_nsec) = field("duration_nsec", be_u32, i)?;
@@ -296,7 +265,7 @@ impl FlowRemoved {
             FlowRemoved {
                 cookie,
                 priority,
-                reason: FlowRemovedReason::from_wire(reason),
+                reason,
                 table_id,
                 duration_sec,
                 duration_nsec,
@@ -312,7 +281,8 @@ impl FlowRemoved {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.cookie.to_be_bytes());
         out.extend(self.priority.to_be_bytes());
-        out.extend([self.reason.to_wire(), self.table_id]);
+        self.reason.write(out);
+        out.push(self.table_id);
         out.extend(self.duration_sec.to_be_bytes());
         out.extend(self.duration_nsec.to_be_bytes());
         out.extend(self.idle_timeout.to_be_bytes());

@@ -1,7 +1,7 @@
 use nom::number::complete::{be_u8, be_u32, be_u64};
 
 use super::Action;
-use crate::read::{self, Read, field, pad};
+use crate::read::{self, Fault, Read, field, pad};
 use crate::write;
 
 /// Every table, in requests and deletions (`OFPTT_ALL`).
@@ -59,14 +59,19 @@ impl Instruction {
 
     pub(super) fn read(input: &[u8]) -> Read<'_, Instruction> {
         let (rest, (kind, body)) = read::sized("instruction length", input)?;
-        let (_, instruction) = Instruction::read_body(kind, body)?;
+        let (left, instruction) = Instruction::read_body(kind, body)?;
+        if !left.is_empty() {
+            return Err(Fault::at(left, "instruction length"));
+        }
         Ok((rest, instruction))
     }
 
     fn read_body(kind: u16, body: &[u8]) -> Read<'_, Instruction> {
         match kind {
             1 => {
-                field("table_id", be_u8, body).map(|(i, table)| (i, Instruction::GotoTable(table)))
+                let (i, table) = field("table_id", be_u8, body)?;
+                let (i, ()) = pad(3, i)?;
+                Ok((i, Instruction::GotoTable(table)))
             }
             2 => {
                 let (i, ()) = pad(4, body)?;
@@ -81,7 +86,7 @@ impl Instruction {
                     if kind == 3 { Instruction::WriteActions } else { Instruction::ApplyActions };
                 Ok((i, make(actions)))
             }
-            5 => Ok((&[], Instruction::ClearActions)),
+            5 => pad(4, body).map(|(i, ())| (i, Instruction::ClearActions)),
             6 => field("meter_id", be_u32, body).map(|(i, meter)| (i, Instruction::Meter(meter))),
             0xffff => {
                 let (data, experimenter) = field("experimenter", be_u32, body)?;

@@ -33,11 +33,15 @@ pub use meter_stats::{BandCounter, MeterConfig, MeterFeatures, MeterStats};
 pub use multipart::{MultipartReply, MultipartRequest, Reply, Request};
 pub use oxm::{Masked, Oxm, Vid24};
 pub use packet::{NO_BUFFER, PacketIn, PacketInReason, PacketOut};
-pub use port::{Port, PortMod, PortReason, PortStatus, port_config, port_number, port_state};
-pub use queue::{PacketQueue, QueueConfigReply, QueueConfigRequest, QueueProperty};
+pub use port::{
+    Port, PortMod, PortReason, PortStatus, port_config, port_feature, port_number, port_state,
+};
+pub use queue::{PacketQueue, QUEUE_ALL, QueueConfigReply, QueueConfigRequest, QueueProperty};
 pub use stats::{
     AggregateStats, Desc, FlowStats, FlowStatsRequest, PortStats, QueueStats, QueueStatsRequest,
     TableStats,
 };
-pub use switch::{AsyncConfig, Features, Role, RoleMessage, SwitchConfig, TableMod, capability};
+pub use switch::{
+    AsyncConfig, Features, Role, RoleMessage, SwitchConfig, TableMod, capability, fragments,
+};
 pub use table_features::{FeatureId, OxmId, TableFeatures, TableProperty};

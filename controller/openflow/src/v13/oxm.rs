@@ -25,7 +25,7 @@ impl<T> From<T> for Masked<T> {
     }
 }
 
-/// A 24-bit value (the I-SID of provider backbone bridges); the upper eight bits are not sent.
+/// A 24-bit value (the I-SID of provider backbone bridges); what does not fit is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Vid24(pub u32);
 
@@ -90,9 +90,10 @@ macro_rules! fields {
             $($(#[$mdoc])* $masked(Masked<$mty>),)*
             /// Flags of the TCP header, 12 bits (ONF extension 109; OVS has it).
             TcpFlags(Masked<u16>),
-            /// A field that this codec does not know, as it came.
+            /// A field that the specification does not have, as it came: of another class, of a number
+            /// it leaves free, or with a mask where it has none.
             Unknown {
-                /// Class: a vendor's, or that of experimenters.
+                /// Class: a vendor's, that of experimenters, or 0x8000 for the specification's own.
                 class: u16,
                 /// Field number within the class.
                 field: u8,
@@ -108,7 +109,10 @@ macro_rules! fields {
                 -> Result<Option<Oxm>, nom::Err<Fault<'a>>>
             {
                 Ok(Some(match field {
-                    $($pnumber => Oxm::$plain(plain(at, has_mask, payload)?),)*
+                    // Switches extend fields by masks that the specification does not have (OVS: of
+                    // ports). Such a field is kept as it came, like any other extension.
+                    $($pnumber if has_mask => return Ok(None),)*
+                    $($pnumber => Oxm::$plain(plain(at, payload)?),)*
                     $($mnumber => Oxm::$masked(masked(at, has_mask, payload)?),)*
                     _ => return Ok(None),
                 }))
@@ -272,15 +276,8 @@ impl Oxm {
     }
 }
 
-/// The payload of a field that takes no mask.
-fn plain<'a, T: Value>(
-    at: &'a [u8],
-    has_mask: bool,
-    payload: &[u8],
-) -> Result<T, nom::Err<Fault<'a>>> {
-    if has_mask {
-        return Err(Fault::at(at, "mask of an oxm field that takes none"));
-    }
+/// The payload of a field without a mask.
+fn plain<'a, T: Value>(at: &'a [u8], payload: &[u8]) -> Result<T, nom::Err<Fault<'a>>> {
     if payload.len() != T::LEN {
         return Err(Fault::at(at, "oxm length"));
     }

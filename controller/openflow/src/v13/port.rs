@@ -45,6 +45,42 @@ pub mod port_state {
     pub const LIVE: u32 = 1 << 2;
 }
 
+/// Bits of [`Port::curr`], [`Port::advertised`], [`Port::supported`] and [`Port::peer`] (`OFPPF_*`).
+pub mod port_feature {
+    /// 10 Mbit/s, half duplex.
+    pub const MB_10_HD: u32 = 1 << 0;
+    /// 10 Mbit/s, full duplex.
+    pub const MB_10_FD: u32 = 1 << 1;
+    /// 100 Mbit/s, half duplex.
+    pub const MB_100_HD: u32 = 1 << 2;
+    /// 100 Mbit/s, full duplex.
+    pub const MB_100_FD: u32 = 1 << 3;
+    /// 1 Gbit/s, half duplex.
+    pub const GB_1_HD: u32 = 1 << 4;
+    /// 1 Gbit/s, full duplex.
+    pub const GB_1_FD: u32 = 1 << 5;
+    /// 10 Gbit/s, full duplex.
+    pub const GB_10_FD: u32 = 1 << 6;
+    /// 40 Gbit/s, full duplex.
+    pub const GB_40_FD: u32 = 1 << 7;
+    /// 100 Gbit/s, full duplex.
+    pub const GB_100_FD: u32 = 1 << 8;
+    /// 1 Tbit/s, full duplex.
+    pub const TB_1_FD: u32 = 1 << 9;
+    /// Another rate.
+    pub const OTHER: u32 = 1 << 10;
+    /// Copper.
+    pub const COPPER: u32 = 1 << 11;
+    /// Fibre.
+    pub const FIBER: u32 = 1 << 12;
+    /// It negotiates its rate.
+    pub const AUTONEG: u32 = 1 << 13;
+    /// It can be asked to pause.
+    pub const PAUSE: u32 = 1 << 14;
+    /// It can be asked to pause in one direction.
+    pub const PAUSE_ASYM: u32 = 1 << 15;
+}
+
 layout! {
     /// A port of a switch (7.2.1).
     Port {
@@ -58,7 +94,7 @@ layout! {
         config: u32;
         /// See [`port_state`].
         state: u32;
-        /// Features in use (`OFPPF_*`).
+        /// Features in use; see [`port_feature`].
         curr: u32;
         /// Features that it advertises.
         advertised: u32;

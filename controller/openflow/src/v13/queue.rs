@@ -4,6 +4,9 @@ use crate::layout::layout;
 use crate::read::{self, Fault, Read, field, pad};
 use crate::write;
 
+/// Every queue of a port, in requests (`OFPQ_ALL`).
+pub const QUEUE_ALL: u32 = 0xffff_ffff;
+
 layout! {
     /// Asks which queues a port has (7.3.6).
     QueueConfigRequest {

@@ -243,7 +243,7 @@ layout! {
     QueueStatsRequest {
         /// Of which port; [`port_number::ANY`] for all.
         port: u32;
-        /// Which queue; 0xffffffff for all.
+        /// Which queue; [`QUEUE_ALL`](super::QUEUE_ALL) for all.
         queue_id: u32;
     }
 }

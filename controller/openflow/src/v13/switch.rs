@@ -50,10 +50,22 @@ impl Features {
     }
 }
 
+/// What becomes of IP fragments: values of [`SwitchConfig::flags`] (`OFPC_FRAG_*`).
+pub mod fragments {
+    /// Nothing special.
+    pub const NORMAL: u16 = 0;
+    /// They are dropped.
+    pub const DROP: u16 = 1;
+    /// They are reassembled.
+    pub const REASM: u16 = 2;
+    /// The bits that say so.
+    pub const MASK: u16 = 3;
+}
+
 layout! {
     /// How a switch treats fragments and packets for the controller (7.3.2).
     SwitchConfig {
-        /// What becomes of IP fragments (`OFPC_FRAG_*`): 0 nothing special, 1 dropped, 2 reassembled.
+        /// See [`fragments`].
         flags: u16;
         /// Bytes of a packet that a table-miss sends; 0xffff for all.
         miss_send_len: u16;

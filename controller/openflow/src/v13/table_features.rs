@@ -1,5 +1,6 @@
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
 
+use super::Experimenter;
 use crate::layout::Text;
 use crate::read::{self, Fault, Read, field, pad, prefixed};
 use crate::write;
@@ -73,7 +74,14 @@ pub enum TableProperty {
         /// Which fields.
         fields: Vec<OxmId>,
     },
-    /// A property of another kind, an experimenter's (0xfffe, 0xffff) among them, as it came.
+    /// An experimenter's property, as it came.
+    Experimenter {
+        /// Of the table-miss entry.
+        miss: bool,
+        /// What it says.
+        property: Experimenter,
+    },
+    /// A property of a kind that this codec does not know, as it came.
     Unknown {
         /// Its type.
         kind: u16,
@@ -102,7 +110,7 @@ pub struct OxmId {
     pub has_mask: bool,
     /// Length of its payload in bytes.
     pub length: u8,
-    /// Whose it is, in the class of experimenters.
+    /// Whose it is, in the class of experimenters (0xffff), and only there.
     pub experimenter: Option<u32>,
 }
 
@@ -167,6 +175,10 @@ impl TableProperty {
             10 => TableProperty::Wildcards(oxms()?),
             12 | 13 => TableProperty::WriteSetField { miss, fields: oxms()? },
             14 | 15 => TableProperty::ApplySetField { miss, fields: oxms()? },
+            0xfffe | 0xffff => {
+                let (_, property) = Experimenter::read(body)?;
+                TableProperty::Experimenter { miss, property }
+            }
             _ => TableProperty::Unknown { kind, body: body.to_vec() },
         };
         Ok((rest, property))
@@ -182,6 +194,7 @@ impl TableProperty {
             TableProperty::Wildcards(_) => (10, false),
             TableProperty::WriteSetField { miss, .. } => (12, *miss),
             TableProperty::ApplySetField { miss, .. } => (14, *miss),
+            TableProperty::Experimenter { miss, .. } => (0xfffe, *miss),
             TableProperty::Unknown { kind, .. } => (*kind, false),
         };
         kind | u16::from(miss)
@@ -205,6 +218,7 @@ impl TableProperty {
             | TableProperty::ApplySetField { fields, .. } => {
                 fields.iter().for_each(|id| id.encode(out));
             }
+            TableProperty::Experimenter { property, .. } => property.encode(out),
         }
         // The length is of what counts; the padding comes after it (7.3.5.5.2).
         write::fill_length(start, start + 2, out);
@@ -226,6 +240,7 @@ impl TableProperty {
             | TableProperty::ApplySetField { fields, .. } => {
                 fields.iter().map(|id| if id.experimenter.is_some() { 8 } else { 4 }).sum()
             }
+            TableProperty::Experimenter { property, .. } => property.encoded_len(),
         };
         (4 + body).next_multiple_of(8)
     }
