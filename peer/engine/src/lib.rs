@@ -24,6 +24,7 @@ mod groups;
 mod head;
 mod headers;
 mod membership;
+mod reading;
 mod serve;
 mod store;
 mod supply;

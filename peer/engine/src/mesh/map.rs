@@ -104,6 +104,11 @@ impl BufferMap {
         (kbits > 0).then(|| Bitrate::from_bits_per_sec(u64::from(kbits) * 1000))
     }
 
+    /// The same in kbit/s; 0 if it does not know.
+    pub(crate) fn kbits(&self, layer: u8) -> u16 {
+        self.part(layer).kbits
+    }
+
     /// One past the last chunk of a layer that the peer has.
     pub fn end(&self, layer: u8) -> u32 {
         let bits = self.bits(layer);

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use nearcast_machine::Span;
 use nearcast_media::Layer;
-use nom::error::{ContextError, ErrorKind, ParseError, context};
+use nom::Parser;
+use nom::error::context;
 use nom::multi::count;
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
-use nom::{IResult, Parser};
 
 use super::code;
 use super::*;
 use crate::Error;
+use crate::reading::{self, Fail, Read, bytes_of, checked};
 
 impl Datagram {
     /// Reads a datagram. Payloads are slices of it, not copies.
@@ -19,82 +20,11 @@ impl Datagram {
     /// [`Error::Truncated`] if it ends too early, [`Error::Malformed`] if it says what cannot be;
     /// both name the field and its offset. What follows the message is malformed as well.
     pub fn parse(datagram: &Bytes) -> Result<Datagram, Error> {
-        let offset = |rest: &[u8]| datagram.len() - rest.len();
         if datagram.len() > DATAGRAM_MAX {
             return Err(Error::Malformed { field: "length", offset: DATAGRAM_MAX });
         }
-        match message(datagram, datagram) {
-            Ok(([], message)) => Ok(message),
-            Ok((rest, _)) => Err(Error::Malformed { field: "end", offset: offset(rest) }),
-            Err(nom::Err::Error(fail) | nom::Err::Failure(fail)) => {
-                let Fail { input, field, short } = fail;
-                let offset = offset(input);
-                Err(match short {
-                    true => Error::Truncated { field, offset },
-                    false => Error::Malformed { field, offset },
-                })
-            }
-            // Every parser here is of nom's complete kind.
-            Err(nom::Err::Incomplete(_)) => {
-                Err(Error::Truncated { field: "datagram", offset: datagram.len() })
-            }
-        }
+        reading::whole(datagram, message(datagram, datagram))
     }
-}
-
-/// Where reading stopped, in which field, and whether for want of bytes.
-struct Fail<'a> {
-    input: &'a [u8],
-    field: &'static str,
-    short: bool,
-}
-
-impl<'a> ParseError<&'a [u8]> for Fail<'a> {
-    fn from_error_kind(input: &'a [u8], kind: ErrorKind) -> Fail<'a> {
-        Fail { input, field: "", short: kind == ErrorKind::Eof }
-    }
-
-    fn append(_: &'a [u8], _: ErrorKind, other: Fail<'a>) -> Fail<'a> {
-        other
-    }
-}
-
-impl<'a> ContextError<&'a [u8]> for Fail<'a> {
-    fn add_context(input: &'a [u8], field: &'static str, other: Fail<'a>) -> Fail<'a> {
-        // The innermost name is the most exact one.
-        match other.field {
-            "" => Fail { input, field, short: other.short },
-            _ => other,
-        }
-    }
-}
-
-type Read<'a, T> = IResult<&'a [u8], T, Fail<'a>>;
-
-/// What `parser` reads as `field`, if `meaning` finds one in it.
-fn checked<'a, T, U>(
-    field: &'static str,
-    mut parser: impl Parser<&'a [u8], Output = T, Error = Fail<'a>>,
-    meaning: impl FnOnce(T) -> Option<U>,
-    input: &'a [u8],
-) -> Read<'a, U> {
-    let (rest, raw) = match parser.parse(input) {
-        Ok(read) => read,
-        Err(nom::Err::Error(fail)) => {
-            return Err(nom::Err::Error(Fail { input, field, short: fail.short }));
-        }
-        Err(other) => return Err(other),
-    };
-    match meaning(raw) {
-        Some(value) => Ok((rest, value)),
-        None => Err(nom::Err::Error(Fail { input, field, short: false })),
-    }
-}
-
-/// The next `n` bytes, as a slice of `whole`.
-fn bytes_of<'a>(field: &'static str, whole: &Bytes, n: usize, input: &'a [u8]) -> Read<'a, Bytes> {
-    let (rest, bytes) = context(field, nom::bytes::complete::take(n)).parse(input)?;
-    Ok((rest, whole.slice_ref(bytes)))
 }
 
 fn message<'a>(whole: &Bytes, input: &'a [u8]) -> Read<'a, Datagram> {
@@ -150,7 +80,7 @@ fn chunk<'a>(whole: &Bytes, stream: StreamId, input: &'a [u8]) -> Read<'a, Chunk
     let (input, (kind, layer, flags)) = checked("flags", be_u8, meaning, input)?;
     let (keyframe, header) = (flags & code::KEYFRAME != 0, flags & code::HEADER != 0);
     let fits = (input.len() <= CHUNK_MAX).then_some(input.len());
-    let length = fits.ok_or(nom::Err::Error(Fail { input, field: "payload", short: false }))?;
+    let length = fits.ok_or(Fail::malformed("payload", input))?;
     let (input, payload) = bytes_of("payload", whole, length, input)?;
     let head = Head { number, count, gop, kind, layer, keyframe, header, timestamp };
     Ok((input, Chunk { stream, epoch, head, index, payload }))
