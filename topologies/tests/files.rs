@@ -171,8 +171,8 @@ fn a_choice_that_the_file_does_not_have_is_refused() {
     let error = refused_with(text, &Choice::default().with_links("wan", LinkParams::default()));
     assert!(error.contains("there is no kind of link `wan`; there are cdn, lan"), "{error}");
 
-    let error = Topology::named("ring", &Choice::default()).expect_err("no such topology");
-    assert!(error.to_string().contains("there are single, multi"), "{error}");
+    let error = Topology::named("star", &Choice::default()).expect_err("no such topology");
+    assert!(error.to_string().contains("there are single, multi, ring"), "{error}");
     let error =
         Topology::load("/nowhere/x.toml".as_ref(), &Choice::default()).expect_err("no file");
     assert!(matches!(error, Error::Unreadable { .. }), "{error}");
@@ -190,20 +190,61 @@ fn link_parameters_can_be_given_in_place_of_the_files() {
 #[test]
 fn python_reads_the_same() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nearcast.py");
-    for name in names() {
-        for setting in ["fig2", "fig3"] {
-            let count = if name == "single" { "viewers" } else { "far" };
-            let output = Command::new("/usr/bin/python3")
-                .args([script, name, &format!("setting={setting}"), &format!("{count}=3")])
-                .output()
-                .expect("python3");
+    let fig = ["fig2", "fig3"].as_slice();
+    let choices: [(&str, &[&str], Option<&str>); 6] = [
+        ("single", fig, Some("viewers")),
+        ("multi", fig, Some("far")),
+        ("ring", &["default"], None),
+        ("fat-tree", &["default"], None),
+        ("campus", &["default"], Some("third")),
+        ("remote", &["close", "apart"], Some("far")),
+    ];
+    assert_eq!(choices.map(|(name, ..)| name).as_slice(), names().collect::<Vec<_>>());
+    for (name, settings, count) in choices {
+        for setting in settings {
+            let mut choice = Choice::setting(setting);
+            let mut arguments =
+                vec![script.to_owned(), name.to_owned(), format!("setting={setting}")];
+            if let Some(count) = count {
+                arguments.push(format!("{count}=3"));
+                choice = choice.with_count(count, 3);
+            }
+            let output =
+                Command::new("/usr/bin/python3").args(arguments).output().expect("python3");
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{said}");
             let read: Topology = serde_json::from_slice(&output.stdout).expect("a topology");
-            let choice = Choice::setting(setting).with_count(count, 3);
             assert_eq!(read, Topology::named(name, &choice).expect("a topology"));
         }
     }
+}
+
+#[test]
+fn the_larger_topologies_have_the_shape_they_are_named_for() {
+    let named = |name: &str| Topology::named(name, &Choice::default()).expect("it comes with us");
+    let size = |topology: &Topology| {
+        let trunks = topology.links.iter();
+        let trunks = trunks
+            .filter(|link| topology.host(&link.a).is_none() && topology.host(&link.b).is_none());
+        (topology.switches.len(), topology.hosts.len(), trunks.count())
+    };
+    assert_eq!(size(&named("ring")), (6, 8, 6));
+    assert_eq!(size(&named("fat-tree")), (20, 16, 32));
+    assert_eq!(size(&named("campus")), (5, 21, 4));
+    assert_eq!(size(&named("remote")), (3, 6, 3));
+    let hops = |name: &str, from: &str, to: &str| {
+        named(name).path(from, to).expect("they are connected").hops.len()
+    };
+    assert_eq!(hops("ring", "hb", "hs"), 5, "opposite");
+    assert_eq!(hops("fat-tree", "hb", "hv1"), 2, "on one edge");
+    assert_eq!(hops("fat-tree", "hb", "hv2"), 4, "in one pod");
+    assert_eq!(hops("fat-tree", "hb", "hv14"), 6, "across the core");
+    assert_eq!(hops("campus", "hb", "he5"), 4);
+    let delay = |from: &str, to: &str| {
+        named("remote").path(from, to).expect("they are connected").propagation()
+    };
+    assert_eq!(delay("hb", "hw1"), Span::from_millis(12));
+    assert_eq!(delay("hb", "hs") + delay("hs", "hw1"), Span::from_millis(164));
 }
 
 #[test]
