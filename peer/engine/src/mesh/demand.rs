@@ -155,7 +155,8 @@ struct Timeline<'a, P> {
 
 impl<'a, P: Payload> Timeline<'a, P> {
     fn new(layer: &'a Layer<P>, end: u32, horizon: Horizon) -> Timeline<'a, P> {
-        let below = (layer.base(), horizon.position);
+        // A stream that has just begun reaches no further back than its beginning.
+        let below = (layer.base(), horizon.position.max(0));
         let end = (end, horizon.present);
         Timeline { layer, below, above: below, end }
     }

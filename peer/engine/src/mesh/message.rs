@@ -122,7 +122,7 @@ const REQUEST: usize = 2 + 1 + 2;
 /// Bytes that a request has for each layer that it mentions.
 const REQUEST_LAYER: usize = 4;
 /// Bytes that a request has for each chunk.
-pub(crate) const REQUEST_LC: usize = 2;
+const REQUEST_LC: usize = 2;
 
 impl<P: Payload> Message<P> {
     /// How many bytes it is on the wire, as UDP payload: what
@@ -156,6 +156,11 @@ impl Report {
 }
 
 impl Request {
+    /// How many chunks of so many layers can be asked for in `room` bytes.
+    pub(crate) fn most(room: usize, layers: usize) -> usize {
+        room.saturating_sub(REQUEST + REQUEST_LAYER * layers) / REQUEST_LC
+    }
+
     /// How many bytes it is on the wire.
     pub fn size(&self) -> usize {
         let layers = self.wanted.iter().fold(0u8, |layers, lc| layers | 1 << (lc.layer & 7));

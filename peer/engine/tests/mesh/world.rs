@@ -7,7 +7,7 @@ use nearcast_engine::mesh::tracker::{self, Tracker};
 use nearcast_engine::mesh::{
     Chunk, Event, Input, Lc, Message, Output, Peer, PeerId, Settings, Size, Tag,
 };
-use nearcast_machine::{Bytes, Machine, Rng, Seed, Span, Time};
+use nearcast_machine::{Machine, Rng, Seed, Span, Time};
 use nearcast_media::StreamId;
 use rand::Rng as _;
 
@@ -80,8 +80,8 @@ pub(crate) struct World {
     pub(crate) nodes: BTreeMap<PeerId, Node>,
     pub(crate) tracker: Tracker,
     pub(crate) tamper: Option<Tamper>,
-    /// Every output, in order, hashed: two runs of one seed must agree.
-    pub(crate) log: blake3::Hasher,
+    /// Every output, in order, hashed, if wanted: two runs of one seed must agree.
+    pub(crate) log: Option<blake3::Hasher>,
     seed: Seed,
     rng: Rng,
     queue: BinaryHeap<Reverse<(Time, u64)>>,
@@ -103,7 +103,7 @@ impl World {
             nodes: BTreeMap::new(),
             tracker: Tracker::new(settings, seed.derive("tracker")),
             tamper: None,
-            log: blake3::Hasher::new(),
+            log: None,
             seed,
             rng: seed.derive("network").rng(),
             queue: BinaryHeap::new(),
@@ -235,7 +235,9 @@ impl World {
             None => node.peer.expire(local),
         }
         while let Some(output) = self.nodes.get_mut(&id).and_then(|node| node.peer.poll()) {
-            self.log.update(format!("{now:?} {id:?} {output:?}\n").as_bytes());
+            if let Some(log) = &mut self.log {
+                log.update(format!("{now:?} {id:?} {output:?}\n").as_bytes());
+            }
             self.carry_out(id, output);
         }
         let node = self.nodes.get_mut(&id).expect("it is still there");
@@ -297,11 +299,6 @@ impl World {
     }
 }
 
-/// How long a datagram of this many bytes takes at a rate: for sums in tests.
-pub(crate) fn chunks_per_second(rate: nearcast_machine::Bitrate, bytes: u64) -> f64 {
-    1.0 / rate.serialisation(Bytes::new(bytes)).as_secs_f64()
-}
-
 pub(crate) fn at(secs: u64) -> Time {
     Time::ZERO + Span::from_secs(secs)
 }
@@ -310,12 +307,4 @@ pub(crate) fn at(secs: u64) -> Time {
 pub(crate) fn with_upload(settings: Settings, kbit: u64) -> Settings {
     let upload = nearcast_machine::Bitrate::from_bits_per_sec(kbit * 1000);
     Settings { upload, ..settings }
-}
-
-impl Node {
-    /// Received chunk ratio of a layer between two statistics.
-    pub(crate) fn ratio(&self, layer: usize) -> f64 {
-        let figures = self.peer.statistics().layers[layer];
-        figures.played as f64 / figures.due.max(1) as f64
-    }
 }

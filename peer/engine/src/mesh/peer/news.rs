@@ -14,6 +14,9 @@ use super::Peer;
 /// has holes everywhere, 30 s fit; without holes far more.
 const MAP_MAX: usize = 1350;
 
+/// The fewest chunks of a longer request that are asked for apart from the rest.
+const PART_MIN: usize = 32;
+
 fn kbits(rate: Bitrate) -> u16 {
     u16::try_from(rate.bits_per_sec().div_ceil(1000)).unwrap_or(u16::MAX)
 }
@@ -54,18 +57,18 @@ impl<P: Payload> Peer<P> {
         let mut left = room.checked_sub(empty.size())?;
         let patience = Span::from_millis(self.round_at.since(now).as_millis());
         let neighbour = self.roster.at_mut(at);
-        let request = (!neighbour.wanted.is_empty() && patience > Span::ZERO)
-            .then(|| Request { patience, wanted: std::mem::take(&mut neighbour.wanted) });
-        let request = request.and_then(|request| match left.checked_sub(request.size()) {
-            Some(rest) => {
-                left = rest;
-                Some(request)
-            }
-            None => {
-                neighbour.wanted = request.wanted;
-                None
-            }
+        if patience == Span::ZERO {
+            // The next round is about to decide anew.
+            neighbour.wanted.clear();
+        }
+        let wanted = &mut neighbour.wanted;
+        let fits = Request::most(left, self.layers.len()).min(wanted.len());
+        // A few of many are not worth a request of their own.
+        let request = (fits > 0 && (fits == wanted.len() || fits >= PART_MIN)).then(|| {
+            let rest = wanted.split_off(fits);
+            Request { patience, wanted: std::mem::replace(wanted, rest) }
         });
+        left -= request.as_ref().map_or(0, Request::size);
         let map = self.map.as_ref().filter(|_| neighbour.map_due).map(|map| {
             let (edge, hops) = self.clock.edge(now);
             let (echo, held) = neighbour.echo(now);
@@ -87,12 +90,11 @@ impl<P: Payload> Peer<P> {
     pub(super) fn flush(&mut self, now: Time) {
         self.flush_at = None;
         for at in 0..self.roster.len() {
-            // Twice: a map and a request that fill a datagram each.
-            for _ in 0..2 {
-                if !self.roster.at(at).is_up() {
-                    break;
-                }
-                let Some(news) = self.news(now, at, DATAGRAM_MAX - HEAD) else { break };
+            if !self.roster.at(at).is_up() {
+                continue;
+            }
+            // More than once if there is more than a datagram holds.
+            while let Some(news) = self.news(now, at, DATAGRAM_MAX - HEAD) {
                 self.statistics.news_alone += 1;
                 let neighbour = self.roster.at(at);
                 let (peer, key) = (neighbour.peer, neighbour.key_out);
