@@ -38,11 +38,21 @@ impl Header {
         Ok(Header { version, kind, length, xid: u32::from_be_bytes([x0, x1, x2, x3]) })
     }
 
+    /// The header of a message whose body takes `body` bytes.
+    ///
+    /// # Panics
+    /// If that is too long for any header to say.
+    pub(crate) fn of(version: u8, kind: u8, body: usize, xid: u32) -> Header {
+        let length = u16::try_from(Header::LEN + body)
+            .expect("an OpenFlow message is at most 65535 bytes long; split it before encoding");
+        Header { version, kind, length, xid }
+    }
+
     /// Appends the eight bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend([self.version, self.kind]);
-        out.extend(self.length.to_be_bytes());
-        out.extend(self.xid.to_be_bytes());
+        let [l0, l1] = self.length.to_be_bytes();
+        let [x0, x1, x2, x3] = self.xid.to_be_bytes();
+        out.extend_from_slice(&[self.version, self.kind, l0, l1, x0, x1, x2, x3]);
     }
 }
 

@@ -115,20 +115,20 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// Declares a structure and its two directions. `pad n` after a field is `n` bytes that mean nothing;
+/// Declares a structure, as visible as its fields, and its two directions. `pad n` after a field is `n` bytes that mean nothing;
 /// `text n` in place of a type is a [`Text`] of `n` bytes; `pad n;` in front of all is what leads.
 macro_rules! layout {
     (
         $(#[$doc:meta])*
-        $name:ident $([lead $lead:literal])? {
+        $vis:vis $name:ident $([lead $lead:literal])? {
             $($(#[$fdoc:meta])* $field:ident: $ty:ident$(<$n:literal>)? $([$elem:ty; $len:literal])?
                 $(, pad $pad:literal)?;)*
         }
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub struct $name {
-            $($(#[$fdoc])* pub $field: $crate::layout::layout!(@type $ty $([$elem; $len])?),)*
+        $vis struct $name {
+            $($(#[$fdoc])* $vis $field: $crate::layout::layout!(@type $ty $([$elem; $len])?),)*
         }
 
         impl $crate::layout::Fixed for $name {
@@ -217,13 +217,12 @@ macro_rules! open_enum {
 pub(crate) use {layout, open_enum};
 
 #[cfg(test)]
-#[expect(unreachable_pub, reason = "the macro declares what a crate's users see")]
 mod tests {
     use super::*;
 
     layout! {
         /// Every kind of field there is.
-        Sample [lead 2] {
+        pub(crate) Sample [lead 2] {
             /// A number.
             number: u16, pad 1;
             /// A text.

@@ -34,6 +34,7 @@ mod layout;
 mod mac;
 mod messages;
 mod read;
+pub mod v10;
 pub mod v13;
 mod write;
 

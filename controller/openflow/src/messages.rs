@@ -121,12 +121,9 @@ macro_rules! messages {
             /// # Panics
             /// If it is longer than 65535 bytes, which no header can say. What was parsed is not.
             pub fn encode(&self, out: &mut Vec<u8>) {
-                let length = u16::try_from(self.encoded_len()).expect(
-                    "an OpenFlow message is at most 65535 bytes long; split it before encoding",
-                );
-                out.reserve(length.into());
-                let kind = self.body.kind();
-                let header = $crate::Header { version: self.version, kind, length, xid: self.xid };
+                let body = self.body.encoded_len();
+                out.reserve($crate::Header::LEN + body);
+                let header = $crate::Header::of(self.version, self.body.kind(), body, self.xid);
                 header.encode(out);
                 self.body.encode(out);
             }

@@ -8,7 +8,7 @@ use crate::write;
 layout! {
     /// Counters of a bucket (7.3.5.9).
     #[derive(Default)]
-    BucketCounter {
+    pub BucketCounter {
         /// Packets.
         packet_count: u64;
         /// Bytes.
@@ -125,7 +125,7 @@ layout! {
     /// What groups a switch can have (7.3.5.11). Arrays are indexed by group type: ALL, SELECT,
     /// INDIRECT, FAST FAILOVER.
     #[derive(Default)]
-    GroupFeatures {
+    pub GroupFeatures {
         /// Bit `n`: groups of type `n`.
         types: u32;
         /// Weights, liveness, chaining, and whether chains are checked (`OFPGFC_*`).

@@ -8,7 +8,7 @@ use crate::write;
 layout! {
     /// Counters of a meter's band (7.3.5.12).
     #[derive(Default)]
-    BandCounter {
+    pub BandCounter {
         /// Packets.
         packet_count: u64;
         /// Bytes.
@@ -120,7 +120,7 @@ impl MeterConfig {
 layout! {
     /// What meters a switch can have (7.3.5.14).
     #[derive(Default)]
-    MeterFeatures {
+    pub MeterFeatures {
         /// How many.
         max_meter: u32;
         /// Bit `n`: bands of type `n`.

@@ -83,7 +83,7 @@ pub mod port_feature {
 
 layout! {
     /// A port of a switch (7.2.1).
-    Port {
+    pub Port {
         /// Its number.
         number: u32, pad 4;
         /// Its Ethernet address.
@@ -147,7 +147,7 @@ open_enum! {
 
 layout! {
     /// A port came, went or changed (7.4.3).
-    PortStatus {
+    pub PortStatus {
         /// What happened.
         reason: PortReason, pad 7;
         /// The port as it is now, or was.
@@ -157,7 +157,7 @@ layout! {
 
 layout! {
     /// A change to a port (7.3.4.3).
-    PortMod {
+    pub PortMod {
         /// Which.
         number: u32, pad 4;
         /// Its Ethernet address, lest another be meant.

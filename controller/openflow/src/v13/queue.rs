@@ -9,7 +9,7 @@ pub const QUEUE_ALL: u32 = 0xffff_ffff;
 
 layout! {
     /// Asks which queues a port has (7.3.6).
-    QueueConfigRequest {
+    pub QueueConfigRequest {
         /// Which port; [`port_number::ANY`](super::port_number::ANY) for all.
         port: u32, pad 4;
     }

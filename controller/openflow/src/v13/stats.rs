@@ -8,7 +8,7 @@ use crate::write;
 layout! {
     /// What a switch says of itself (7.3.5.1).
     #[derive(Default)]
-    Desc {
+    pub Desc {
         /// Who made it.
         manufacturer: Text<256>;
         /// The hardware.
@@ -176,7 +176,7 @@ impl FlowStats {
 layout! {
     /// Counters over flow entries together (7.3.5.3).
     #[derive(Default)]
-    AggregateStats {
+    pub AggregateStats {
         /// Packets.
         packet_count: u64;
         /// Bytes.
@@ -189,7 +189,7 @@ layout! {
 layout! {
     /// Counters of a table (7.3.5.4).
     #[derive(Default)]
-    TableStats {
+    pub TableStats {
         /// Which.
         table_id: u8, pad 3;
         /// Entries in it.
@@ -204,7 +204,7 @@ layout! {
 layout! {
     /// Counters of a port (7.3.5.6). All bits set: not counted.
     #[derive(Default)]
-    PortStats {
+    pub PortStats {
         /// Which.
         number: u32, pad 4;
         /// Packets received.
@@ -240,7 +240,7 @@ layout! {
 
 layout! {
     /// Asks for queues' counters (7.3.5.8).
-    QueueStatsRequest {
+    pub QueueStatsRequest {
         /// Of which port; [`port_number::ANY`] for all.
         port: u32;
         /// Which queue; [`QUEUE_ALL`](super::QUEUE_ALL) for all.
@@ -251,7 +251,7 @@ layout! {
 layout! {
     /// Counters of a queue (7.3.5.8).
     #[derive(Default)]
-    QueueStats {
+    pub QueueStats {
         /// Its port.
         port: u32;
         /// Which queue of it.

@@ -20,7 +20,7 @@ pub mod capability {
 
 layout! {
     /// Which switch this is, and what it can do (7.3.1).
-    Features {
+    pub Features {
         /// Its identity: 16 bits of the maker's choice, then an Ethernet address.
         datapath_id: u64;
         /// Packets that it can hold back.
@@ -64,7 +64,7 @@ pub mod fragments {
 
 layout! {
     /// How a switch treats fragments and packets for the controller (7.3.2).
-    SwitchConfig {
+    pub SwitchConfig {
         /// See [`fragments`].
         flags: u16;
         /// Bytes of a packet that a table-miss sends; 0xffff for all.
@@ -88,7 +88,7 @@ open_enum! {
 
 layout! {
     /// Asks for a role, or says which it is (7.3.9).
-    RoleMessage {
+    pub RoleMessage {
         /// The role.
         role: Role, pad 4;
         /// Grows with each election, so that a switch refuses a master of the past.
@@ -99,7 +99,7 @@ layout! {
 layout! {
     /// Which asynchronous messages a controller gets (7.3.10): first as master or equal, then as slave.
     /// Bit `n` stands for reason `n`.
-    AsyncConfig {
+    pub AsyncConfig {
         /// Of packet-ins.
         packet_in_mask: Array [u32; 2];
         /// Of port-status.
@@ -111,7 +111,7 @@ layout! {
 
 layout! {
     /// How a table behaves (7.3.3). OpenFlow 1.3 has nothing to set here.
-    TableMod {
+    pub TableMod {
         /// Which; [`TABLE_ALL`](super::TABLE_ALL) for all.
         table_id: u8, pad 3;
         /// Deprecated bits.

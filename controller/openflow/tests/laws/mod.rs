@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use rust_openflow::{Error, Header, v13};
+use rust_openflow::{Error, Header, v10, v13};
 
 /// What the versions' messages have in common.
 pub(crate) trait Codec: Debug + PartialEq + Sized {
@@ -28,7 +28,7 @@ macro_rules! codec {
     )*};
 }
 
-codec! { v13::Message }
+codec! { v10::Message v13::Message }
 
 /// The message's bytes; their number is what the message and its header say.
 pub(crate) fn encode<M: Codec>(message: &M) -> Vec<u8> {

@@ -11,6 +11,7 @@ use rust_openflow::v13::*;
 use rust_openflow::{Hello, HelloElement};
 
 use field::*;
+pub(crate) use field::{aligned, bytes, each, mac, name, some};
 
 /// Shared with the other version: hellos are alike.
 pub(crate) fn hello() -> impl Strategy<Value = Hello> {
@@ -251,10 +252,4 @@ fn body() -> impl Strategy<Value = Body> {
 
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     (some(), body()).prop_map(|(xid, body)| Message::new(xid, body))
-}
-
-/// The message's type, and what kind of multipart it is.
-pub(crate) fn kind(bytes: &[u8]) -> (u8, Option<u16>) {
-    let multipart = matches!(bytes[1], 18 | 19);
-    (bytes[1], multipart.then(|| u16::from_be_bytes([bytes[8], bytes[9]])))
 }
