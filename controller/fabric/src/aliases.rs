@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::Attachment;
 use crate::pool::VirtualPool;
 use crate::stream::Place;
+use crate::{Attachment, DatapathId};
 
 #[derive(Debug, Clone, Copy)]
 struct Alias {
@@ -19,6 +19,8 @@ struct Alias {
 pub(crate) struct Aliases {
     by_place: BTreeMap<Place, Alias>,
     by_address: BTreeMap<Ipv4Addr, Place>,
+    /// Where an alias is known besides its host's switch, and how many peerings need it there.
+    elsewhere: BTreeMap<(DatapathId, Ipv4Addr), usize>,
     /// What a controller before called hosts. They are called the same again.
     before: BTreeMap<Place, Ipv4Addr>,
 }
@@ -52,6 +54,24 @@ impl Aliases {
         self.by_address.remove(&address);
         pool.release(address);
         Some(address)
+    }
+
+    /// Notes that a peering needs an alias at a switch; `true` if it is the first to.
+    pub(crate) fn route(&mut self, switch: DatapathId, alias: Ipv4Addr) -> bool {
+        let uses = self.elsewhere.entry((switch, alias)).or_default();
+        *uses += 1;
+        *uses == 1
+    }
+
+    /// Notes that it no longer does; `true` if it was the last.
+    pub(crate) fn unroute(&mut self, switch: DatapathId, alias: Ipv4Addr) -> bool {
+        let Some(uses) = self.elsewhere.get_mut(&(switch, alias)) else { return false };
+        *uses -= 1;
+        if *uses == 0 {
+            self.elsewhere.remove(&(switch, alias));
+            return true;
+        }
+        false
     }
 
     /// Who goes by an alias.

@@ -123,6 +123,14 @@ pub enum Event {
         switch: DatapathId,
         volatile: PeeringAddresses,
     },
+    /// The copies of a peering between switches go another way from now on: `links` are the ports they
+    /// leave by, one copy each. The switches confirmed all of it before the first copy went there.
+    PeeringRouted {
+        #[serde(serialize_with = "text")]
+        stream: StreamName,
+        switches: usize,
+        links: Vec<Attachment>,
+    },
     /// A host is offered its part in a peering; the switch confirmed what it needs.
     Offered {
         #[serde(serialize_with = "text")]
@@ -235,8 +243,10 @@ pub enum InspectionEnd {
 pub enum NotNear {
     /// The direct path is not shorter by the margin.
     NotShorter,
-    /// They are at different switches.
+    /// They are at different switches, and no path between those is known.
     OtherSwitch,
+    /// The viewer's switch refused to take part in peerings.
+    Unsupported,
     /// They are one host.
     SameHost,
     /// They are behind one port.

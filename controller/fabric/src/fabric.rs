@@ -9,6 +9,7 @@ use rust_openflow::v13::Message;
 use crate::agenda::Agenda;
 use crate::aliases::Aliases;
 use crate::discovery::Prober;
+use crate::distribution::{Tag, Tags};
 use crate::event::Limit;
 use crate::hosts::Hosts;
 use crate::inspection::Inspection;
@@ -66,6 +67,8 @@ pub(crate) enum Timer {
     Inspect,
     /// A member of a peering is offered its part again, or given up.
     Offer(StreamKey, Mac),
+    /// Nothing is under way any more by a tree that was replaced.
+    Drained(StreamKey, Tag),
     /// Peerings of a controller before have run out.
     Orphans(DatapathId),
 }
@@ -103,6 +106,7 @@ pub struct Fabric {
     pub(crate) peerings: BTreeMap<u64, StreamKey>,
     pub(crate) pool: VirtualPool,
     pub(crate) aliases: Aliases,
+    pub(crate) tags: Tags,
     pub(crate) learned_cdn: BTreeSet<Ipv4Addr>,
     /// The TCP ports that are inspected.
     pub(crate) rtmp_ports: BTreeSet<u16>,
@@ -132,6 +136,7 @@ impl Fabric {
             peerings: BTreeMap::new(),
             pool: VirtualPool::new(config.virtual_range),
             aliases: Aliases::default(),
+            tags: Tags::new(config.incarnation.wrapping_shl(8)),
             learned_cdn: BTreeSet::new(),
             rtmp_ports: config.rtmp_ports(),
             agenda: Agenda::new(),
@@ -233,6 +238,7 @@ impl Fabric {
                 self.watch_inspection();
             }
             Timer::Offer(stream, mac) => self.offer_due(&stream, mac),
+            Timer::Drained(stream, tag) => self.drained(&stream, tag),
             Timer::Orphans(switch) => self.drop_orphans(switch),
         }
     }
@@ -242,6 +248,7 @@ impl Fabric {
         match then {
             Then::Ready => self.switch_ready(switch),
             Then::Offer(stream, peering, mac) => self.installed(&stream, peering, mac),
+            Then::Branch(stream, peering, tag) => self.grown(&stream, peering, tag, switch),
         }
     }
 }

@@ -127,13 +127,20 @@ impl Fabric {
 
     /// A port began or ceased to lead to another switch.
     fn link_end_changed(&mut self, at: Attachment) {
-        let trunk = pipeline::trunk(at.port);
         if self.topology.is_trunk(at) {
-            self.set_entry(at.switch, &Concern::Common, trunk);
+            for placed in pipeline::trunk(at.port, self.config.virtual_range) {
+                self.set_entry(at.switch, &Concern::Common, placed);
+            }
             // Hosts seen here before the link was known are somewhere behind it.
             self.forget_hosts(at);
         } else {
-            self.remove_entry(at.switch, &Concern::Common, &trunk.0);
+            self.remove_trunk(at);
+        }
+    }
+
+    fn remove_trunk(&mut self, at: Attachment) {
+        for (key, _) in pipeline::trunk(at.port, self.config.virtual_range) {
+            self.remove_entry(at.switch, &Concern::Common, &key);
         }
     }
 
@@ -153,8 +160,7 @@ impl Fabric {
 
     /// A port went down, with what was behind it.
     pub(crate) fn port_lost(&mut self, at: Attachment) {
-        let trunk = pipeline::trunk(at.port);
-        self.remove_entry(at.switch, &Concern::Common, &trunk.0);
+        self.remove_trunk(at);
         self.prober.forget(at);
         let other_ends = self.topology.port_down(at);
         for end in &other_ends {
@@ -183,7 +189,7 @@ impl Fabric {
     /// Learns from a frame that entered at an edge port.
     pub(crate) fn learn(&mut self, mac: Mac, address: Option<Ipv4Addr>, at: Attachment) {
         let range = self.config.virtual_range;
-        if mac.is_multicast() || mac == range.mac() || !self.is_edge(at) {
+        if mac.is_multicast() || mac == range.mac() || pipeline::is_tag(mac) || !self.is_edge(at) {
             return;
         }
         let address = address.filter(|ip| !range.contains(*ip) && !ip.is_unspecified());

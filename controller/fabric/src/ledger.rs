@@ -58,7 +58,9 @@ impl Ledger {
 
     /// Wants an entry no more.
     pub(crate) fn remove(&mut self, key: &EntryKey) -> Option<Change> {
-        self.entries.remove(key).map(|_| Change::RemoveEntry(*key))
+        let left = self.orphans.remove(key).is_some();
+        let wanted = self.entries.remove(key).is_some();
+        (left || wanted).then_some(Change::RemoveEntry(*key))
     }
 
     /// Notes that the switch itself removed an entry.
@@ -139,8 +141,9 @@ impl Ledger {
     }
 
     /// Keeps what a controller before left and traffic may hang on. Connections let through fall
-    /// idle by themselves; hosts, aliases and peerings stay until
-    /// [`drop_orphans`](Ledger::drop_orphans). A pipeline entry that is not wanted is merely wrong.
+    /// idle by themselves; links, hosts, aliases and peerings stay until
+    /// [`drop_orphans`](Ledger::drop_orphans). Any other entry of the pipeline that is not wanted is
+    /// merely wrong.
     fn adopt(&mut self, entries: &BTreeMap<EntryKey, Entry>, groups: &BTreeMap<u32, Group>) {
         for (key, entry) in entries {
             if self.entries.contains_key(key) {
@@ -156,6 +159,10 @@ impl Ledger {
                 Some(Purpose::Peering) => {
                     self.orphans.insert(*key, entry.clone());
                     self.orphan_groups.extend(leads_to(entry).filter(|id| groups.contains_key(id)));
+                }
+                // A link that is not found yet, and streams may go over it.
+                Some(Purpose::Pipeline) if key.pattern.in_port.is_some() => {
+                    self.orphans.insert(*key, entry.clone());
                 }
                 Some(Purpose::Pipeline) | None => {}
             }
@@ -191,7 +198,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::pipeline::PeeredHost;
+    use crate::pipeline::{Chunks, PeeredHost};
     use crate::{Mac, VirtualRange};
 
     const GROUP: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 2);
@@ -222,7 +229,7 @@ mod tests {
     fn peering(ledger: &mut Ledger) {
         let id = pipeline::group_id(GROUP);
         ledger.set_group(id, Group::default());
-        ledger.set(pipeline::to_group(7, ALIAS, GROUP, id));
+        ledger.set(Chunks { id: 7, from: ALIAS, to: GROUP }.at_broadcaster(1));
     }
 
     #[test]

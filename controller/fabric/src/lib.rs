@@ -6,17 +6,19 @@
 //! finds the links between switches by authenticated probes, learns hosts at edge ports, answers
 //! ARP, and forwards proactively along shortest paths. Out of the copies of RTMP segments it works
 //! out which host publishes and which plays what; where broadcaster and viewers are near, it forms a
-//! peering: a group on the switch that copies the broadcaster's one stream of datagrams to every
-//! viewer that took part.
+//! peering: a tree of groups on the switches that copies the broadcaster's one stream of datagrams to
+//! every viewer that took part, over each link once.
 //!
 //! What it decided it says in [`Event`]s. It holds no socket and reads no clock: `nearcast-controller`
 //! drives it over TCP, its tests drive it against switches in memory.
 
 mod agenda;
 mod aliases;
+mod branching;
 mod config;
 mod delay;
 mod discovery;
+mod distribution;
 mod entry;
 mod event;
 mod fabric;
@@ -26,6 +28,7 @@ mod hosts;
 mod inspection;
 mod ledger;
 mod matchmaking;
+mod nearness;
 mod neighbours;
 mod offers;
 mod packet_in;

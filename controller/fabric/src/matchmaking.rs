@@ -4,25 +4,25 @@
 //! the streams concerned are *reconsidered*: what should be is worked out from roles, places and
 //! paths, and compared with what is. No order of events needs a case of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nearcast_machine::Time;
 use nearcast_media::Role;
 use nearcast_media::peering::Reason;
 use rand::RngCore;
 
-use crate::entry::Group;
-use crate::event::{Limit, NotNear, PeeringAddresses, Withdrawal};
+use crate::distribution::{Branch, Tree};
+use crate::event::{Limit, PeeringAddresses, Withdrawal};
 use crate::fabric::{Fabric, Timer};
 use crate::inspection::ConnectionKey;
-use crate::stream::{Holder, Member, Peering, Place, Stream, StreamKey};
+use crate::stream::{Holder, Member, Peering, Place, Stream, StreamKey, Trees};
 use crate::switch::{Concern, Then};
 use crate::{DatapathId, Event, Mac, pipeline};
 
 /// A host that should be in a peering.
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
-    place: Place,
+pub(crate) struct Candidate {
+    pub(crate) place: Place,
     connection: ConnectionKey,
     since: Time,
 }
@@ -121,41 +121,6 @@ impl Fabric {
         Some(Candidate { place, connection, since: holder.since })
     }
 
-    /// Whether the direct path is shorter than the one by the CDN, by the margin: measured in
-    /// delays where all links concerned have one, else in hops.
-    fn nearness(
-        &self,
-        broadcaster: &Candidate,
-        publisher: &Holder,
-        viewer: &Candidate,
-        player: &Holder,
-    ) -> Result<(), NotNear> {
-        let (from, to) = (broadcaster.place.at, viewer.place.at);
-        if broadcaster.place.mac == viewer.place.mac {
-            return Err(NotNear::SameHost);
-        }
-        if from.switch != to.switch {
-            return Err(NotNear::OtherSwitch);
-        }
-        if from == to {
-            // They hear each other without the switch, which would not send back out of that port.
-            return Err(NotNear::SamePort);
-        }
-        let Some(direct) = self.topology.distance(from, to) else {
-            return Err(NotNear::OtherSwitch);
-        };
-        let up = publisher.server_at.and_then(|server| self.topology.distance(from, server));
-        let down = player.server_at.and_then(|server| self.topology.distance(server, to));
-        // A server whose place is not known is farther than anything.
-        let Some(by_cdn) = up.zip(down).map(|(up, down)| up.plus(down)) else { return Ok(()) };
-        let within = |direct: f64, by_cdn: f64| direct <= by_cdn * (1.0 - self.config.margin);
-        let near = match direct.cost().zip(by_cdn.cost()) {
-            Some((direct, by_cdn)) => within(direct.as_secs_f64(), by_cdn.as_secs_f64()),
-            None => within(direct.hops as f64, by_cdn.hops as f64),
-        };
-        if near { Ok(()) } else { Err(NotNear::NotShorter) }
-    }
-
     /// Why the peering that a stream has is not the one that it should have.
     fn why_ended(&self, key: &StreamKey) -> Withdrawal {
         let Some(stream) = self.streams.get(key) else { return Withdrawal::Unpublished };
@@ -174,7 +139,7 @@ impl Fabric {
     /// Begins a peering without viewers; `false` if it cannot be.
     fn form(&mut self, key: &StreamKey, broadcaster: &Candidate) -> bool {
         let switch = broadcaster.place.at.switch;
-        let Some(group) = self.pool.allocate() else {
+        let Some((group, tag)) = self.pool.allocate().zip(self.tags.allocate()) else {
             self.limit_reached(Limit::VirtualAddresses);
             return false;
         };
@@ -183,9 +148,11 @@ impl Fabric {
         let generation = self.config.incarnation;
         let Some(member) = self.invite(&concern, broadcaster, generation) else {
             self.pool.release(group);
+            self.tags.release(tag);
             return false;
         };
-        let alias = member.alias;
+        let (alias, port) = (member.alias, member.place.at.port);
+        let branches = [(switch, Branch::default())].into();
         let peering = Peering {
             id,
             generation,
@@ -193,7 +160,10 @@ impl Fabric {
             group,
             broadcaster: member,
             viewers: BTreeMap::new(),
+            trees: Trees::new(Tree { tag, branches }),
+            routes: BTreeSet::new(),
         };
+        let chunks = peering.chunks();
         let Some(stream) = self.streams.get_mut(key) else { return false };
         stream.peering = Some(peering);
         self.peerings.insert(id, key.clone());
@@ -204,9 +174,9 @@ impl Fabric {
             volatile: PeeringAddresses { group, broadcaster: alias },
         });
         // The group comes before what leads to it; all of it before the offers.
-        self.write_group(key);
-        let to_group = pipeline::to_group(id, alias, group, pipeline::group_id(group));
-        self.set_entry(switch, &concern, to_group);
+        self.write_groups(key);
+        self.barrier(switch);
+        self.set_entry(switch, &concern, chunks.at_broadcaster(port));
         self.after_barrier(switch, Then::Offer(key.clone(), id, broadcaster.place.mac));
         true
     }
@@ -236,7 +206,7 @@ impl Fabric {
     /// Adds and removes viewers.
     fn update_viewers(&mut self, key: &StreamKey, wanted: &BTreeMap<Mac, Candidate>) {
         let Some(peering) = self.streams.get(key).and_then(|s| s.peering.as_ref()) else { return };
-        let (id, switch) = (peering.id, peering.switch);
+        let id = peering.id;
         let leaving: Vec<_> = peering
             .viewers
             .values()
@@ -258,16 +228,20 @@ impl Fabric {
             }
             if peering.viewers.len() >= self.config.limits.viewers {
                 self.limit_reached(Limit::Viewers);
-                return;
+                break;
             }
             let Some(peering) = self.peering(key) else { return };
             let generation = peering.generation;
-            let Some(member) = self.invite(&concern, candidate, generation) else { return };
+            let Some(member) = self.invite(&concern, candidate, generation) else { break };
             if let Some(peering) = self.peering(key) {
                 peering.viewers.insert(*mac, member);
             }
+            self.route_aliases(key);
+            let switch = candidate.place.at.switch;
             self.after_barrier(switch, Then::Offer(key.clone(), id, *mac));
         }
+        // Whoever was there all along may be reached by another way.
+        self.route_chunks(key);
     }
 
     fn why_left(&self, key: &StreamKey, place: Place) -> Withdrawal {
@@ -297,8 +271,10 @@ impl Fabric {
         // Should it come back, its next offer is newer than this withdrawal.
         peering.generation += 1;
         if member.joined {
-            self.write_group(key);
+            self.write_groups(key);
+            self.route_chunks(key);
         }
+        self.route_aliases(key);
         self.dismiss(key, (id, generation), Role::Viewer, &member, why);
     }
 
@@ -306,13 +282,11 @@ impl Fabric {
     pub(crate) fn end_peering(&mut self, key: &StreamKey, why: Withdrawal) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let Some(peering) = stream.peering.take() else { return };
-        let Peering { id, generation, switch, group, broadcaster, viewers } = peering;
-        let concern = Concern::Common;
-        let group_id = pipeline::group_id(group);
-        let (to_group, _) = pipeline::to_group(id, broadcaster.alias, group, group_id);
-        self.remove_entry(switch, &concern, &to_group);
-        let change = self.switches.get_mut(&switch).and_then(|s| s.ledger.remove_group(group_id));
-        self.make(switch, &concern, change);
+        self.clear_chunks(key, &peering);
+        for (switch, alias) in &peering.routes {
+            self.unroute_alias(*switch, *alias);
+        }
+        let Peering { id, generation, group, broadcaster, viewers, .. } = peering;
         for viewer in viewers.values() {
             self.dismiss(key, (id, generation), Role::Viewer, viewer, why);
         }
@@ -345,40 +319,21 @@ impl Fabric {
         self.event(Event::Withdrawn { stream, role, host, reason: why });
     }
 
-    /// Brings a peering's group to the viewers that joined.
-    pub(crate) fn write_group(&mut self, key: &StreamKey) {
-        let range = self.config.virtual_range;
-        let Some(peering) = self.peering(key) else { return };
-        let (id, switch, address) = (peering.id, peering.switch, peering.group);
-        let joined = peering.viewers.values().filter(|viewer| viewer.joined);
-        let buckets = joined
-            .map(|viewer| pipeline::bucket(&viewer.place.known_as(viewer.alias), address, range))
-            .collect();
-        let group = Group { buckets };
-        let change = self
-            .switches
-            .get_mut(&switch)
-            .and_then(|switch| switch.ledger.set_group(pipeline::group_id(address), group));
-        self.make(switch, &Concern::Peering(key.clone(), id), change);
-    }
-
-    /// The switch refused something of a peering: the stream is left to the CDN.
-    pub(crate) fn peering_refused(&mut self, key: &StreamKey, peering: u64, why: Withdrawal) {
+    /// A switch refused something of a peering. If it is the broadcaster's, the stream is left to the
+    /// CDN; if it is another, the tree goes round it, and its own viewers are left to the CDN.
+    pub(crate) fn peering_refused(&mut self, key: &StreamKey, peering: u64, by: DatapathId) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let Some(current) = stream.peering.as_ref().filter(|current| current.id == peering) else {
             return;
         };
-        let broadcaster = &current.broadcaster;
-        stream.passed_over.insert(broadcaster.place.mac, broadcaster.connection);
-        self.end_peering(key, why);
-        self.reconsider(key);
-    }
-
-    fn after_barrier(&mut self, switch: DatapathId, then: Then) {
-        if let Some(switch) = self.switches.get_mut(&switch) {
-            switch.after_barrier(then);
+        if current.switch == by {
+            let broadcaster = &current.broadcaster;
+            stream.passed_over.insert(broadcaster.place.mac, broadcaster.connection);
+            self.end_peering(key, Withdrawal::Unsupported);
+        } else if let Some(switch) = self.switches.get_mut(&by) {
+            switch.refuses_peerings = true;
         }
-        self.flush(switch);
+        self.reconsider(key);
     }
 }
 

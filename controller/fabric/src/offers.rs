@@ -76,8 +76,8 @@ impl Fabric {
     pub(crate) fn offer_due(&mut self, key: &StreamKey, mac: Mac) {
         let (now, lease) = (self.now, self.config.lease);
         let Some(peering) = self.peering(key) else { return };
-        let switch = peering.switch;
         let Some((role, member)) = peering.member(mac) else { return };
+        let switch = member.place.at.switch;
         let waited = member.unanswered.map_or(Span::ZERO, |since| now.since(since));
         if !self.switches.get(&switch).is_some_and(Switch::is_live) {
             // Nobody can be reached; nobody is blamed for that.
@@ -172,7 +172,8 @@ impl Fabric {
                 if let Some(peering) = self.peering(&key) {
                     peering.generation += 1;
                 }
-                self.write_group(&key);
+                self.write_groups(&key);
+                self.route_chunks(&key);
             }
             let (stream, host) = (key.name.clone(), place.address);
             let volatile = SetupTime::of(now.since(since));

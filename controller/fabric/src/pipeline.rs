@@ -17,10 +17,15 @@
 //!   640  RTMP                                     -> controller and 1
 //!     0  anything                                 -> 1
 //! table 1 peering
-//!   300  from the broadcaster's alias to the group address, UDP 7935
-//!                                                 -> group
-//!   200  to an alias, UDP 7935                    -> destination becomes its host, out of its port
+//!   320  from the broadcaster's alias to the group address, UDP 7935, from the link above,
+//!        with the tag of the tree                 -> group, or the one link below
+//!   300  the same from the broadcaster's port     -> group
+//!   200  to an alias at this switch, UDP 7935     -> destination becomes its host, out of its port
+//!   200  to an alias elsewhere, UDP 7935          -> MAC becomes its host's, 2
 //!   200  to the controller's alias, UDP 7935      -> controller
+//!   160  IPv4 with a tag                          -> drop      of a tree that is no more
+//!   150  IPv4 to the virtual range, UDP 7935, from a port that leads to a switch
+//!                                                 -> 2         on its way to an alias
 //!   100  IPv4 to the virtual range                -> drop
 //!     0  anything                                 -> 2
 //! table 2 forwarding
@@ -47,6 +52,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use nearcast_media::peering;
 
+use crate::distribution::Tag;
 use crate::entry::{Entry, EntryKey, Masked, Pattern, Purpose, Step};
 use crate::frame::{ARP, IPV4, LLDP, TCP, UDP};
 use crate::{Mac, VirtualRange};
@@ -100,6 +106,8 @@ pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Plac
     let to_one = Pattern { eth_destination: Some(unicast), ..ether(ARP) };
     let to_virtual_mac =
         Pattern { eth_destination: Some(range.mac().into()), ..Pattern::default() };
+    let tags = Masked { value: tag_mac(Tag::new(0)), mask: TAG_MASK };
+    let tagged = Pattern { eth_destination: Some(tags), ..ipv4() };
     let any = Pattern::default();
     let mut entries = vec![
         (key(INSPECT, 900, ether(LLDP)), up()),
@@ -109,6 +117,7 @@ pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Plac
         (key(INSPECT, 800, virtual_destination), ours()),
         (key(INSPECT, 0, any), ours().goto(PEERING)),
         (key(PEERING, 200, to_controller), up()),
+        (key(PEERING, 160, tagged), ours()),
         (key(PEERING, 100, virtual_destination), ours()),
         (key(PEERING, 0, any), ours().goto(FORWARDING)),
         (key(FORWARDING, 110, to_virtual_mac), ours()),
@@ -147,9 +156,15 @@ pub(crate) fn needs_tcp_flags(key: &EntryKey) -> bool {
 }
 
 /// What comes from a port that leads to another switch.
-pub(crate) fn trunk(port: u32) -> Placed {
-    let pattern = Pattern { in_port: Some(port), ..Pattern::default() };
-    (key(INSPECT, 880, pattern), Entry::new(Purpose::Pipeline).goto(PEERING))
+pub(crate) fn trunk(port: u32, range: VirtualRange) -> [Placed; 2] {
+    let any = Pattern { in_port: Some(port), ..Pattern::default() };
+    let to_alias =
+        Pattern { in_port: Some(port), ip_destination: Some(from_range(range)), ..peering_udp() };
+    let ours = || Entry::new(Purpose::Pipeline);
+    [
+        (key(INSPECT, 880, any), ours().goto(PEERING)),
+        (key(PEERING, 150, to_alias), ours().goto(FORWARDING)),
+    ]
 }
 
 fn connection(from: SocketAddrV4, to: SocketAddrV4) -> Pattern {
@@ -238,20 +253,77 @@ pub(crate) fn alias(host: &PeeredHost, range: VirtualRange) -> Placed {
     (key(PEERING, 200, pattern), entry)
 }
 
-/// What the broadcaster sends to the group address goes to the group.
-pub(crate) fn to_group(
-    peering: u64,
-    broadcaster: Ipv4Addr,
-    address: Ipv4Addr,
-    group: u32,
-) -> Placed {
-    let pattern = Pattern {
-        ip_source: Some(broadcaster.into()),
-        ip_destination: Some(address.into()),
-        ..peering_udp()
-    };
-    let entry = Entry::new(Purpose::Peering).numbered(peering).step(Step::Group(group));
-    (key(PEERING, 300, pattern), entry)
+/// Brings what is sent to an alias at another switch on its way there. Its destination address is left
+/// as it is until then: that is how the other switch knows it.
+pub(crate) fn alias_elsewhere(alias: Ipv4Addr, mac: Mac) -> Placed {
+    let pattern = Pattern { ip_destination: Some(alias.into()), ..peering_udp() };
+    let entry = Entry::new(Purpose::Alias).step(Step::SetEthDestination(mac)).goto(FORWARDING);
+    (key(PEERING, 200, pattern), entry)
+}
+
+/// What one stream's chunks are between its broadcaster's switch and its viewers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunks {
+    /// The peering.
+    pub(crate) id: u64,
+    /// The broadcaster's alias.
+    pub(crate) from: Ipv4Addr,
+    /// The group address.
+    pub(crate) to: Ipv4Addr,
+}
+
+impl Chunks {
+    fn pattern(self, in_port: u32) -> Pattern {
+        Pattern {
+            in_port: Some(in_port),
+            ip_source: Some(self.from.into()),
+            ip_destination: Some(self.to.into()),
+            ..peering_udp()
+        }
+    }
+
+    fn entry(self, step: Step) -> Entry {
+        Entry::new(Purpose::Peering).numbered(self.id).step(step)
+    }
+
+    /// What the broadcaster sends goes to the group.
+    pub(crate) fn at_broadcaster(self, port: u32) -> Placed {
+        let entry = self.entry(Step::Group(group_id(self.to)));
+        (key(PEERING, 300, self.pattern(port)), entry)
+    }
+
+    /// What comes by the tree `tag` goes to its group at this switch, or out of the one port where no
+    /// copy is to be made.
+    pub(crate) fn at_branch(self, tag: Tag, port: u32, onward: Option<u32>) -> Placed {
+        let step = onward.map_or(Step::Group(branch_group_id(tag)), Step::Output);
+        let tag = Some(tag_mac(tag).into());
+        let pattern = Pattern { eth_destination: tag, ..self.pattern(port) };
+        (key(PEERING, 320, pattern), self.entry(step))
+    }
+}
+
+/// The bucket that sends chunks on to another switch of a tree, from the broadcaster's switch, which
+/// tags them.
+pub(crate) fn tagging(tag: Tag, port: u32) -> Vec<Step> {
+    vec![Step::SetEthDestination(tag_mac(tag)), Step::Output(port)]
+}
+
+/// The bucket that sends tagged chunks on.
+pub(crate) fn passing(port: u32) -> Vec<Step> {
+    vec![Step::Output(port)]
+}
+
+/// The destination MAC address of tagged chunks: locally administered, and nobody's.
+fn tag_mac(tag: Tag) -> Mac {
+    let [_, a, b, c] = tag.number().to_be_bytes();
+    Mac([0x06, 0x6e, 0x63, a, b, c])
+}
+
+const TAG_MASK: Mac = Mac([0xff, 0xff, 0xff, 0, 0, 0]);
+
+/// Whether an address is one of those that only switches send to.
+pub(crate) fn is_tag(mac: Mac) -> bool {
+    mac.0[..3] == tag_mac(Tag::new(0)).0[..3]
 }
 
 /// The bucket of one viewer: it sees chunks come from the group address, nobody's real one.
@@ -270,17 +342,37 @@ pub(crate) fn group_id(address: Ipv4Addr) -> u32 {
     GROUP_MARK | u32::from(address) & 0x00ff_ffff
 }
 
+/// The group id of a tree at the switches below the broadcaster's.
+pub(crate) fn branch_group_id(tag: Tag) -> u32 {
+    BRANCH_MARK | tag.number()
+}
+
 const GROUP_MARK: u32 = 0x6e00_0000;
+const BRANCH_MARK: u32 = 0x6f00_0000;
+const MARK_BITS: u32 = 0xff00_0000;
 
 /// Whether a group on a switch is ours. Groups carry no cookie; their ids must do.
 pub(crate) fn is_our_group(id: u32) -> bool {
-    id & 0xff00_0000 == GROUP_MARK
+    matches!(id & MARK_BITS, GROUP_MARK | BRANCH_MARK)
 }
 
-/// The group address of a group of ours.
-pub(crate) fn group_address(id: u32, range: VirtualRange) -> Ipv4Addr {
-    let network = u32::from(range.network()) & 0xff00_0000;
-    Ipv4Addr::from(network | id & 0x00ff_ffff)
+/// What a group of ours stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupName {
+    /// A group address.
+    Address(Ipv4Addr),
+    /// A tree.
+    Tree(Tag),
+}
+
+/// What a group of ours stands for.
+pub(crate) fn group_name(id: u32, range: VirtualRange) -> GroupName {
+    let network = u32::from(range.network()) & MARK_BITS;
+    if id & MARK_BITS == BRANCH_MARK {
+        GroupName::Tree(Tag::new(id))
+    } else {
+        GroupName::Address(Ipv4Addr::from(network | id & !MARK_BITS))
+    }
 }
 
 /// Frames to a host.

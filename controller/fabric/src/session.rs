@@ -12,8 +12,9 @@ use rust_openflow::{Hello, VERSION_13};
 
 use crate::delay::Least;
 use crate::entry::{Cookie, EntryKey, Purpose};
-use crate::event::{Limit, Withdrawal};
+use crate::event::Limit;
 use crate::fabric::{ConnectionId, Fabric, Output, Timer};
+use crate::pipeline::GroupName;
 use crate::stream::Place;
 use crate::switch::{Concern, PortInfo, Reading, Stage, Switch};
 use crate::{Attachment, DatapathId, Event, pipeline, translate};
@@ -66,6 +67,8 @@ impl Fabric {
         {
             state.attach(None);
             self.event(Event::SwitchGone { switch, reason });
+            // A tree that waits for it would wait for long.
+            self.reconsider_all();
         }
     }
 
@@ -312,7 +315,10 @@ impl Fabric {
             self.aliases.remember(place, host.alias, &mut self.pool);
         }
         for group in switch.ledger.orphan_groups() {
-            self.pool.reserve(pipeline::group_address(*group, range));
+            match pipeline::group_name(*group, range) {
+                GroupName::Address(address) => drop(self.pool.reserve(address)),
+                GroupName::Tree(tag) => self.tags.reserve(tag),
+            }
         }
         let removed = outcome.removed + reading.garbage.len();
         switch.reconciled = (outcome.kept, outcome.added, removed);
@@ -337,8 +343,12 @@ impl Fabric {
             }
         }
         let Some(switch) = self.switches.get_mut(&id) else { return };
+        // The same peering may have groups on other switches; those are given up at the same time.
         for group in switch.ledger.orphan_groups() {
-            self.pool.release(pipeline::group_address(*group, range));
+            match pipeline::group_name(*group, range) {
+                GroupName::Address(address) => self.pool.release(address),
+                GroupName::Tree(tag) => self.tags.release(tag),
+            }
         }
         let changes = switch.ledger.drop_orphans();
         let entries = changes.len();
@@ -357,6 +367,7 @@ impl Fabric {
         let (kept, added, removed) = switch.reconciled;
         let ports: Vec<_> = switch.ports.keys().copied().collect();
         self.event(Event::SwitchReady { switch: id, kept, added, removed });
+        self.reconsider_all();
         for port in ports {
             self.probe(Attachment { switch: id, port });
         }
@@ -444,7 +455,7 @@ impl Fabric {
         let concerning = concern.name();
         self.event(Event::SwitchError { switch: id, kind, code, concerning });
         if let Concern::Peering(stream, peering) = concern {
-            self.peering_refused(&stream, peering, Withdrawal::Unsupported);
+            self.peering_refused(&stream, peering, id);
         }
     }
 

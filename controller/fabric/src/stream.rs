@@ -1,14 +1,15 @@
 //! Streams, who publishes and plays them, and the peering that carries one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use nearcast_machine::Time;
 use nearcast_media::{Role, StreamName};
 
+use crate::distribution::Tree;
 use crate::event::NotNear;
 use crate::inspection::ConnectionKey;
-use crate::pipeline::PeeredHost;
+use crate::pipeline::{Chunks, PeeredHost};
 use crate::{Attachment, DatapathId, Mac};
 
 /// Which stream. Streams of one name at two unrelated servers are two streams: else whoever runs a
@@ -98,19 +99,54 @@ impl Stream {
     }
 }
 
-/// A peering: a group on a switch, the broadcaster that feeds it and the viewers it copies to.
+/// A peering: the broadcaster, the viewers, and the tree of groups that copies from one to the others.
 #[derive(Debug, Clone)]
 pub(crate) struct Peering {
     pub(crate) id: u64,
     /// Rises whenever the members change.
     pub(crate) generation: u32,
+    /// The broadcaster's switch.
     pub(crate) switch: DatapathId,
     pub(crate) group: Ipv4Addr,
     pub(crate) broadcaster: Member,
     pub(crate) viewers: BTreeMap<Mac, Member>,
+    pub(crate) trees: Trees,
+    /// Aliases that are known at switches other than their host's for this peering's sake.
+    pub(crate) routes: BTreeSet<(DatapathId, Ipv4Addr)>,
+}
+
+/// The trees of a peering. Chunks take one at a time; it is replaced by another that stands whole before
+/// the first chunk goes there.
+#[derive(Debug, Clone)]
+pub(crate) struct Trees {
+    /// The one that chunks take.
+    pub(crate) current: Tree,
+    /// The one that is being laid, and the switches that have not confirmed it.
+    pub(crate) next: Option<(Tree, BTreeSet<DatapathId>)>,
+    /// Those that the last chunks may still be under way on.
+    pub(crate) draining: Vec<Tree>,
+}
+
+impl Trees {
+    pub(crate) fn new(current: Tree) -> Trees {
+        Trees { current, next: None, draining: Vec::new() }
+    }
+
+    /// The trees that chunks take now or next.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &Tree> {
+        std::iter::once(&self.current).chain(self.next.as_ref().map(|(tree, _)| tree))
+    }
 }
 
 impl Peering {
+    pub(crate) fn chunks(&self) -> Chunks {
+        Chunks { id: self.id, from: self.broadcaster.alias, to: self.group }
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.broadcaster).chain(self.viewers.values())
+    }
+
     pub(crate) fn member(&mut self, mac: Mac) -> Option<(Role, &mut Member)> {
         if self.broadcaster.place.mac == mac {
             return Some((Role::Broadcaster, &mut self.broadcaster));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use nearcast_machine::Time;
 use rust_openflow::v13::{Body, GroupCommand, Message};
 
+use crate::distribution::Tag;
 use crate::entry::{Entry, EntryKey, Group};
 use crate::fabric::ConnectionId;
 use crate::ledger::{Change, Ledger};
@@ -43,6 +44,8 @@ pub(crate) enum Then {
     Ready,
     /// A host can be offered its part.
     Offer(StreamKey, u64, Mac),
+    /// A tree of a peering stands here.
+    Branch(StreamKey, u64, Tag),
 }
 
 /// A port of a switch.
@@ -128,6 +131,8 @@ pub(crate) struct Switch {
     pub(crate) ledger: Ledger,
     /// Ports that are up.
     pub(crate) ports: BTreeMap<u32, PortInfo>,
+    /// It refused something of a peering once, and is asked for none again.
+    pub(crate) refuses_peerings: bool,
     /// Whether it matches on TCP flags, as far as is known.
     pub(crate) tcp_flags: bool,
     outbox: Vec<Message>,
@@ -161,6 +166,7 @@ impl Switch {
             stage: Stage::Away,
             ledger: Ledger::default(),
             ports: BTreeMap::new(),
+            refuses_peerings: false,
             tcp_flags: true,
             outbox: Vec::new(),
             next_xid: 1,

@@ -100,19 +100,34 @@ pub(crate) struct Hop {
 /// For every switch that reaches a destination, the way on.
 pub(crate) type Paths = BTreeMap<DatapathId, Hop>;
 
-/// Chooses among equal ports for the traffic called `salt` at a switch: always the same one, and
-/// another one only if that is gone (highest random weight: Thaler and Ravishankar 1998).
-pub(crate) fn choose(ports: &[u32], salt: &[u8], at: DatapathId) -> Option<u32> {
-    let weight = |port: u32| {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&at.0.to_be_bytes()).update(&port.to_be_bytes()).update(salt);
-        *hasher.finalize().as_bytes()
+/// For every switch that can be reached from one: the links by which it is nearest, as the port they
+/// leave by and the one they arrive at.
+pub(crate) type Upstreams = BTreeMap<DatapathId, Vec<(Attachment, Attachment)>>;
+
+/// Chooses among equal candidates for the traffic called `salt`: always the same one, and another one
+/// only if that is gone (highest random weight: Thaler and Ravishankar 1998).
+pub(crate) fn heaviest<T: Copy, const N: usize>(
+    candidates: &[T],
+    salt: &[u8],
+    name: impl Fn(&T) -> [[u8; 8]; N],
+) -> Option<T> {
+    // The parts of a name weigh one after the other, so candidates with a part in common go together.
+    let weight = |candidate: &T| {
+        name(candidate).map(|part| {
+            let mut hasher = blake3::Hasher::new();
+            *hasher.update(&part).update(salt).finalize().as_bytes()
+        })
     };
-    match ports {
+    match candidates {
         [] => None,
-        [port] => Some(*port),
-        ports => ports.iter().copied().max_by_key(|port| weight(*port)),
+        [only] => Some(*only),
+        several => several.iter().copied().max_by_key(|candidate| weight(candidate)),
     }
+}
+
+/// Chooses the port by which a switch sends the traffic called `salt` on.
+pub(crate) fn choose(ports: &[u32], salt: &[u8], at: DatapathId) -> Option<u32> {
+    heaviest(ports, salt, |port| [(at.0 ^ u64::from(*port) << 32).to_be_bytes()])
 }
 
 impl Topology {
@@ -198,14 +213,10 @@ impl Topology {
     }
 
     /// Where a port leads, if a link is proven both ways.
+    #[cfg(test)]
     pub(crate) fn other_end(&self, port: Attachment) -> Option<Attachment> {
         let to = self.links.get(&port)?.to;
         self.is_two_way(port, to).then_some(to)
-    }
-
-    /// Every link that is proven, with its delay in use.
-    pub(crate) fn links(&self) -> impl Iterator<Item = (Attachment, Attachment, Option<Span>)> {
-        self.links.iter().map(|(from, link)| (*from, link.to, self.link_delay(*from, link.to)))
     }
 
     /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra 1959,
@@ -243,6 +254,43 @@ impl Topology {
             hop.ports.sort_unstable();
         }
         found
+    }
+
+    /// For every switch that `root` reaches over switches that are `usable`, the links by which the
+    /// shortest ways there arrive.
+    pub(crate) fn paths_from(
+        &self,
+        root: DatapathId,
+        usable: impl Fn(DatapathId) -> bool,
+    ) -> Upstreams {
+        let mut found: BTreeMap<DatapathId, (Span, Vec<(Attachment, Attachment)>)> =
+            BTreeMap::from([(root, (Span::ZERO, Vec::new()))]);
+        let mut settled = BTreeSet::new();
+        let mut queue = BinaryHeap::from([Reverse((Span::ZERO, root))]);
+        while let Some(Reverse((cost, switch))) = queue.pop() {
+            if !settled.insert(switch) {
+                continue;
+            }
+            let ports = Attachment { switch, port: 0 }..=Attachment { switch, port: u32::MAX };
+            for (from, link) in self.links.range(ports) {
+                let to = link.to;
+                if !self.is_two_way(*from, to) || !usable(to.switch) {
+                    continue;
+                }
+                let delay = self.link_delay(*from, to).unwrap_or(Span::ZERO);
+                let cost = cost + delay + HOP;
+                match found.get_mut(&to.switch) {
+                    Some((known, _)) if *known < cost => {}
+                    Some((known, links)) if *known == cost => links.push((*from, to)),
+                    _ => {
+                        found.insert(to.switch, (cost, vec![(*from, to)]));
+                        queue.push(Reverse((cost, to.switch)));
+                    }
+                }
+            }
+        }
+        found.remove(&root);
+        found.into_iter().map(|(switch, (_, links))| (switch, links)).collect()
     }
 
     /// How far it is from one switch to another; `None` when no path is known.

@@ -169,7 +169,8 @@ pub(crate) fn group_of(kind: GroupType, buckets: &[Bucket]) -> Option<Group> {
 mod tests {
     use super::*;
     use crate::VirtualRange;
-    use crate::pipeline::{self, PeeredHost};
+    use crate::distribution::Tag;
+    use crate::pipeline::{self, Chunks, PeeredHost};
 
     #[test]
     fn every_entry_the_fabric_makes_reads_back() {
@@ -185,13 +186,17 @@ mod tests {
         let server = "10.0.0.9:1935".parse().expect("an address");
         let mut all = pipeline::fixed(range, &[1935, 1936].into());
         all.extend(pipeline::rtmp_ends(&[1935].into()));
+        all.extend(pipeline::trunk(4, range));
+        let chunks = Chunks { id: 77, from: host.alias, to: group };
         all.extend([
-            pipeline::trunk(4),
             pipeline::bypass(client, server),
             pipeline::watch(server, client),
             pipeline::admission(&host, range),
             pipeline::alias(&host, range),
-            pipeline::to_group(77, host.alias, group, pipeline::group_id(group)),
+            pipeline::alias_elsewhere(host.alias, host.mac),
+            chunks.at_broadcaster(3),
+            chunks.at_branch(Tag::new(5), 3, None),
+            chunks.at_branch(Tag::new(5), 3, Some(4)),
             pipeline::to_host(host.mac, 3),
             pipeline::broadcast(&[1, 2].into()),
             pipeline::no_broadcast_from(4),

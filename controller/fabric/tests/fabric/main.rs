@@ -6,6 +6,7 @@ mod inspection;
 mod packet;
 mod peering;
 mod rtmp;
+mod spanning;
 mod switch;
 mod topology;
 mod world;

@@ -95,6 +95,7 @@ fn offers_follow_what_they_need_confirmed_by_a_barrier() {
             "alias",
             "admission",
             "group",
+            "barrier", // no entry leads to a group that is not there
             "to group",
             "barrier", // the broadcaster's
             "alias",

@@ -1,14 +1,16 @@
 //! Hosts, links and switches in memory around one fabric, with a virtual clock.
 //!
-//! Frames and control messages take no time; time passes only in [`World::run`].
+//! Frames and control messages take no time, unless a link or a switch was given a delay; time passes
+//! only in [`World::run`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output};
 use nearcast_machine::{Machine, Span, Time};
 use nearcast_media::peering::{self, Answer, Offer, Withdraw};
+use nearcast_topologies::Topology;
 use rust_openflow::Mac;
 use rust_openflow::v13::Message;
 
@@ -46,27 +48,45 @@ pub(crate) struct Host {
 }
 
 enum Item {
-    ToFabric(u64, Message),
+    ToFabric(ConnectionId, Message),
     ToSwitch(u64, Message),
+    /// A frame arrives at a switch.
     Frame(u64, u32, Vec<u8>),
+    /// A frame arrives at what is attached to a port.
+    Deliver((u64, u32), Vec<u8>),
 }
 
 pub(crate) struct World {
     pub(crate) fabric: Fabric,
+    pub(crate) config: Config,
     pub(crate) now: Time,
     pub(crate) switches: BTreeMap<u64, Switch>,
     pub(crate) connections: BTreeMap<u64, ConnectionId>,
     pub(crate) hosts: BTreeMap<&'static str, Host>,
     pub(crate) links: BTreeMap<(u64, u32), (u64, u32)>,
+    /// How long frames take on the link at a port, either way; no time if it is not here.
+    pub(crate) delays: BTreeMap<(u64, u32), Span>,
+    /// How long messages take between a switch and the fabric, one way.
+    pub(crate) control: BTreeMap<u64, Span>,
+    /// How long a host waits for what it sent to arrive.
+    pub(crate) patience: Span,
     pub(crate) events: Vec<Event>,
+    /// When each of them was said.
+    pub(crate) said: Vec<Time>,
+    /// How often each datagram of a stream left by a port that leads to a switch.
+    pub(crate) carried: BTreeMap<((u64, u32), Vec<u8>), usize>,
     /// Every message that went to a switch.
     pub(crate) sent: Vec<(u64, Message)>,
+    /// When each of them was sent.
+    pub(crate) sent_at: Vec<Time>,
     /// Connections that the fabric closed.
     pub(crate) closed: Vec<ConnectionId>,
     /// Frames that entered a switch.
     pub(crate) frames: usize,
     next_connection: u64,
-    items: VecDeque<Item>,
+    /// What is under way, by when it arrives and then in the order it was sent.
+    items: BTreeMap<(Time, u64), Item>,
+    sequence: u64,
 }
 
 pub(crate) const CDN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
@@ -79,18 +99,96 @@ pub(crate) fn config() -> Config {
 impl World {
     pub(crate) fn new(config: Config) -> World {
         World {
-            fabric: Fabric::new(config),
+            fabric: Fabric::new(config.clone()),
+            config,
             now: Time::from_nanos(1_000_000_000),
             switches: BTreeMap::new(),
             connections: BTreeMap::new(),
             hosts: BTreeMap::new(),
             links: BTreeMap::new(),
+            delays: BTreeMap::new(),
+            control: BTreeMap::new(),
+            patience: Span::ZERO,
             events: Vec::new(),
+            said: Vec::new(),
+            carried: BTreeMap::new(),
             sent: Vec::new(),
+            sent_at: Vec::new(),
             closed: Vec::new(),
             frames: 0,
             next_connection: 1,
-            items: VecDeque::new(),
+            items: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// What a topology says, with all its delays, connected and settled. Every message between a switch
+    /// and the fabric takes `control`.
+    pub(crate) fn of(topology: &Topology, mut config: Config, control: Span) -> World {
+        let cdn = topology.with_role(nearcast_topologies::Role::Cdn);
+        config.cdn = cdn.map(|host| SocketAddrV4::new(host.ip, 1935)).collect();
+        // Links between switches are measured; those of hosts somebody has to say.
+        for link in topology.links.iter().filter(|link| topology.host(&link.a).is_some()) {
+            let port = topology.interface(&link.b, link).expect("it ends there");
+            config.link_delays.insert(port, link.a_to_b.delay);
+        }
+        let mut world = World::new(config);
+        for switch in &topology.switches {
+            world.add_switch(switch.datapath_id, &switch.name);
+            world.control.insert(switch.datapath_id, control);
+        }
+        let id = |name: &str| {
+            topology.switches.iter().find(|switch| switch.name == name).map(|s| s.datapath_id)
+        };
+        let mut ports: BTreeMap<u64, u32> = BTreeMap::new();
+        for link in &topology.links {
+            let mut port = |switch: u64| {
+                let next = ports.entry(switch).or_default();
+                *next += 1;
+                (switch, *next)
+            };
+            let ends = [id(&link.a), id(&link.b)].map(|end| end.map(&mut port));
+            for end in ends.iter().flatten() {
+                world.delays.insert(*end, link.a_to_b.delay);
+            }
+            match ends {
+                [Some(a), Some(b)] => world.add_link(a, b),
+                [None, Some(at)] => {
+                    let host = topology.host(&link.a).expect("a host, or it would be a switch");
+                    let name = match host.role {
+                        nearcast_topologies::Role::Cdn => "cdn",
+                        _ => host.name.clone().leak(),
+                    };
+                    world.add_host(name, host.ip, at);
+                    world.hosts.get_mut(name).expect("added").mac = Mac(host.mac());
+                }
+                other => panic!("a link of a host is written from the host: {other:?}"),
+            }
+        }
+        for switch in &topology.switches {
+            world.connect(switch.datapath_id);
+        }
+        world.patience = Span::from_millis(150);
+        world.run(Span::from_secs(12));
+        world
+    }
+
+    fn later(&mut self, after: Span, item: Item) {
+        self.sequence += 1;
+        self.items.insert((self.now + after, self.sequence), item);
+    }
+
+    fn delay(&self, at: (u64, u32)) -> Span {
+        self.delays.get(&at).copied().unwrap_or_default()
+    }
+
+    fn control_delay(&self, switch: u64) -> Span {
+        self.control.get(&switch).copied().unwrap_or_default()
+    }
+
+    fn tell_fabric(&mut self, switch: u64, message: Message) {
+        if let Some(id) = self.connections.get(&switch).copied() {
+            self.later(self.control_delay(switch), Item::ToFabric(id, message));
         }
     }
 
@@ -151,6 +249,17 @@ impl World {
         self.settle();
     }
 
+    /// The controller is killed, and another one started with other settings.
+    pub(crate) fn restart(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.fabric = Fabric::new(self.config.clone());
+        self.connections.clear();
+        let ids: Vec<_> = self.switches.keys().copied().collect();
+        for id in ids {
+            self.connect(id);
+        }
+    }
+
     /// Breaks a switch's connection.
     pub(crate) fn disconnect(&mut self, switch: u64, reason: &str) {
         let id = self.connections.remove(&switch).expect("a connected switch");
@@ -168,8 +277,26 @@ impl World {
             switch.ports.remove(&at.1);
         }
         let status = switch.port_status(at.1);
-        self.items.push_back(Item::ToFabric(at.0, status));
+        self.tell_fabric(at.0, status);
         self.settle();
+    }
+
+    /// Cuts a link between switches; what is under way on it is lost.
+    pub(crate) fn cut(&mut self, at: (u64, u32)) {
+        let other = self.links[&at];
+        self.set_port(at, false);
+        self.set_port(other, false);
+    }
+
+    /// A switch loses its power: its connection goes, and its neighbours see their ports go down.
+    pub(crate) fn kill(&mut self, id: u64) {
+        let ends: Vec<_> =
+            self.links.iter().filter(|(at, _)| at.0 == id).map(|(_, to)| *to).collect();
+        self.switches.get_mut(&id).expect("a switch of this world").ports.clear();
+        for end in ends {
+            self.set_port(end, false);
+        }
+        self.disconnect(id, "it lost its power");
     }
 
     /// Lets time pass.
@@ -177,43 +304,53 @@ impl World {
         let end = self.now + span;
         while self.now < end {
             let due = self.fabric.deadline().unwrap_or(end);
-            self.now = due.max(self.now).min(end).min(self.now + Span::from_millis(500));
+            let arrives = self.items.keys().next().map_or(end, |(at, _)| *at);
+            let next = due.min(arrives).max(self.now);
+            self.now = next.min(end).min(self.now + Span::from_millis(500));
             self.fabric.expire(self.now);
             let ids: Vec<_> = self.switches.keys().copied().collect();
             for id in ids {
                 let told = self.switches.get_mut(&id).expect("listed").expire(self.now);
-                self.items.extend(told.into_iter().map(|message| Item::ToFabric(id, message)));
+                told.into_iter().for_each(|message| self.tell_fabric(id, message));
             }
             self.settle();
         }
     }
 
-    /// Carries messages and frames until everything is quiet.
+    /// Carries messages and frames until nothing more arrives now.
     pub(crate) fn settle(&mut self) {
         loop {
             while let Some(output) = self.fabric.poll() {
                 match output {
-                    Output::Event(event) => self.events.push(event),
+                    Output::Event(event) => {
+                        self.events.push(event);
+                        self.said.push(self.now);
+                    }
                     Output::Close(id) => {
                         self.closed.push(id);
                         self.connections.retain(|_, connection| *connection != id);
                     }
                     Output::Send(id, message) => {
                         let to = self.connections.iter().find(|(_, c)| **c == id);
-                        if let Some((switch, _)) = to {
-                            self.sent.push((*switch, message.clone()));
-                            self.items.push_back(Item::ToSwitch(*switch, message));
+                        if let Some(switch) = to.map(|(switch, _)| *switch) {
+                            self.sent.push((switch, message.clone()));
+                            self.sent_at.push(self.now);
+                            self.later(self.control_delay(switch), Item::ToSwitch(switch, message));
                         }
                     }
                 }
             }
-            let Some(item) = self.items.pop_front() else { return };
-            match item {
-                Item::ToFabric(switch, message) => {
-                    if let Some(id) = self.connections.get(&switch) {
-                        self.fabric.handle(self.now, Input::Message(*id, message));
+            let Some(first) = self.items.first_entry().filter(|item| item.key().0 <= self.now)
+            else {
+                return;
+            };
+            match first.remove() {
+                Item::ToFabric(id, message) => {
+                    if self.connections.values().any(|known| *known == id) {
+                        self.fabric.handle(self.now, Input::Message(id, message));
                     }
                 }
+                Item::Deliver(at, frame) => self.deliver(at, frame),
                 Item::ToSwitch(id, message) => {
                     let switch = self.switches.get_mut(&id).expect("a switch of this world");
                     let effects = switch.message(self.now, message);
@@ -231,15 +368,20 @@ impl World {
     }
 
     fn effects(&mut self, id: u64, effects: Effects) {
-        let messages = effects.messages.into_iter().map(|message| Item::ToFabric(id, message));
-        self.items.extend(messages);
+        effects.messages.into_iter().for_each(|message| self.tell_fabric(id, message));
         for (port, frame) in effects.frames {
             if !self.switches[&id].ports.contains_key(&port) {
                 continue;
             }
-            match self.links.get(&(id, port)) {
-                Some((switch, port)) => self.items.push_back(Item::Frame(*switch, *port, frame)),
-                None => self.deliver((id, port), frame),
+            let delay = self.delay((id, port));
+            match self.links.get(&(id, port)).copied() {
+                Some((switch, to)) => {
+                    if let Some(chunk) = datagram(&frame).filter(|d| d.destination.port() == 7935) {
+                        *self.carried.entry(((id, port), chunk.payload)).or_default() += 1;
+                    }
+                    self.later(delay, Item::Frame(switch, to, frame));
+                }
+                None => self.later(delay, Item::Deliver((id, port), frame)),
             }
         }
     }
@@ -263,7 +405,7 @@ impl World {
                 host.neighbours.insert(sender, packet::mac_at(&frame, 22));
                 if request {
                     let reply = arp(2, (host.mac, host.ip), (packet::mac_at(&frame, 22), sender));
-                    self.items.push_back(Item::Frame(at.0, at.1, reply));
+                    self.later(self.delay(at), Item::Frame(at.0, at.1, reply));
                 } else {
                     host.inbox.push(frame);
                 }
@@ -287,7 +429,7 @@ impl World {
                             let back = packet::mac_at(&frame, 6);
                             let (from, to) = ((host.mac, host.ip), (back, *datagram.source.ip()));
                             let frame = udp(from, to, 7935, 7935, &payload);
-                            self.items.push_back(Item::Frame(at.0, at.1, frame));
+                            self.later(self.delay(at), Item::Frame(at.0, at.1, frame));
                         }
                     }
                     Some((peering::Message::Withdraw(withdraw), _)) => {
@@ -299,10 +441,18 @@ impl World {
         }
     }
 
-    /// A host sends a frame.
+    /// A host sends a frame, and waits until it should have arrived.
     pub(crate) fn send(&mut self, from: &str, frame: Vec<u8>) {
+        self.send_now(from, frame);
+        if self.patience > Span::ZERO {
+            self.run(self.patience);
+        }
+    }
+
+    /// A host sends a frame.
+    pub(crate) fn send_now(&mut self, from: &str, frame: Vec<u8>) {
         let (switch, port) = self.hosts[from].at;
-        self.items.push_back(Item::Frame(switch, port, frame));
+        self.later(self.delay((switch, port)), Item::Frame(switch, port, frame));
         self.settle();
     }
 
