@@ -277,10 +277,10 @@ mod tests {
     #[test]
     fn a_full_window_costs_a_few_bytes_and_a_ragged_one_its_bits() {
         // The paper's window: 30 s of 620 kbit/s in chunks of 1250 bytes, 870 + 690 + 300 of them.
-        let full: Vec<u64> = vec![u64::MAX; 14];
+        let full = [u64::MAX; 14];
         let map = BufferMap::new([&full[..], &full[..11], &full[..5]].map(|words| bits(0, words)));
         assert_eq!(map.size(), HEAD + 3 * LAYER + 2 + 2 + 2);
-        let ragged = vec![0x5555_5555_5555_5555u64; 14];
+        let ragged = [0x5555_5555_5555_5555u64; 14];
         let map =
             BufferMap::new([&ragged[..], &ragged[..11], &ragged[..5]].map(|words| bits(0, words)));
         assert_eq!(map.size(), HEAD + 3 * LAYER + 8 * 30);

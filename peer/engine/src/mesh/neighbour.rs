@@ -165,6 +165,8 @@ impl Roster {
         self.peers.push(neighbour.peer);
         self.waiting.push(false);
         self.weights.push(weight(&neighbour, epsilon));
+        // Seldom enough, and these are the large ones.
+        self.list.reserve_exact(1);
         self.list.push(neighbour);
     }
 

@@ -164,8 +164,8 @@ pub struct Settings {
     pub rate_memory: Span,
     /// How long a neighbour may be silent: 5 s *(ours)*.
     pub silence: Span,
-    /// Most requests of one neighbour that wait: 256 *(ours)*. A peer asks no neighbour for more
-    /// at a time.
+    /// Most requests of one neighbour that wait: 128 *(ours)*, more than 1 Mbit/s can serve in a
+    /// round. A peer asks no neighbour for more at a time.
     pub queue: u16,
     /// After how many rounds in a row in which a neighbour served nothing of what it claims to have
     /// it is asked only for what nobody else has: 3 *(ours)*.
@@ -211,7 +211,7 @@ impl Default for Settings {
             epsilon: Bitrate::from_bits_per_sec(1_000),
             rate_memory: Span::from_secs(10),
             silence: Span::from_secs(5),
-            queue: 256,
+            queue: 128,
             suspect_after: 3,
             drop_after: 10,
             shun: Span::from_secs(60),

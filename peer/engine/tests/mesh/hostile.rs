@@ -106,7 +106,7 @@ fn chunks_that_cannot_be_are_not_taken() {
 #[test]
 fn one_who_names_wrong_times_cannot_hold_up_playing() {
     // Everything is there but for one chunk, which the foe sends with a time at the window's end.
-    let mut alone = Alone::new(Settings::default());
+    let mut alone = Alone::new(Settings { queue: 4096, ..Settings::default() });
     assert!(alone.initiate(FRIEND));
     let now = newest(alone.now);
     alone.news(FRIEND, Some(&map(3, now - 600..now)), None);
@@ -157,7 +157,7 @@ fn one_who_asks_for_everything_neither_fills_memory_nor_starves_others() {
         let wanted = (now - 10..now).map(|seq| Lc { layer: 0, seq }).collect();
         alone.news(FRIEND, None, Some(wanted));
         let queued = alone.peer.neighbours().find(|n| n.peer == FOE).map(|foe| foe.queued);
-        assert!(queued.expect("it is there") <= 256);
+        assert!(queued.expect("it is there") <= 128);
         alone.run_millis(1000);
         friend += alone.chunks_to(FRIEND).len();
     }

@@ -25,7 +25,6 @@ fn bad_world(seed: u64, system: System, network: Network, churn: &[(u64, u64, bo
     let mut world = World::with_source(seed, Settings::source(system));
     world.network = network;
     for n in 1..=20 {
-        // Clocks are hours apart, and a peer's own runs from another origin.
         let settings = Settings { lag: Span::from_secs(8), ..Settings::of(system) };
         let when = Time::ZERO + Span::from_millis(300 * n);
         world.join_at(when, PeerId(n), settings);
@@ -124,7 +123,7 @@ fn a_mesh_that_was_cut_in_two_comes_together_again() {
     world.tamper = Some(Box::new(|now, from, to, message| {
         let cut = (at(30)..at(50)).contains(&now) && from.0 % 2 != to.0 % 2;
         let source = from.0 == 0 || to.0 == 0;
-        let even = |peer: PeerId| peer.0 != 0 && peer.0 % 2 == 0;
+        let even = |peer: PeerId| peer.0 != 0 && peer.0.is_multiple_of(2);
         let cut = cut || source && (at(30)..at(50)).contains(&now) && (even(from) || even(to));
         (!cut).then_some(message)
     }));

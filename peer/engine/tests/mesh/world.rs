@@ -163,16 +163,6 @@ impl World {
         &self.nodes[&PeerId(id)]
     }
 
-    /// Hands an input to a peer.
-    pub(crate) fn input(&mut self, id: PeerId, input: Input<Size>) {
-        self.step(id, Some(input));
-    }
-
-    /// Lets a forged datagram arrive now.
-    pub(crate) fn forge(&mut self, from: PeerId, to: PeerId, message: Message<Size>) {
-        self.step(to, Some(Input::Message { from, message }));
-    }
-
     /// Goes on until `until`.
     pub(crate) fn run(&mut self, until: Time) {
         while let Some(&Reverse((when, number))) = self.queue.peek()

@@ -11,6 +11,8 @@ impl<P: Payload> Peer<P> {
     pub(super) fn round(&mut self, now: Time) {
         self.rounds = self.rounds.wrapping_add(1);
         let round = self.settings.round;
+        // A burst of signalling should not take room for ever.
+        self.outputs.shrink_to(4);
         // After a pause rounds go on from here, not one after the other until they have caught up.
         self.round_at = (self.round_at + round).max(now + round / 2);
         self.measure();
