@@ -193,3 +193,69 @@ fn pings_are_those_of_the_links() {
         assert!(folder.path().join(file).exists(), "{file}");
     }
 }
+
+#[test]
+fn pings_under_a_stream_are_answered() {
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let words =
+        ["ping", "single", "--pairs", "hb-hv1", "--interval", "50ms", "--count", "60", "--stream"];
+    let output = run(&words, folder.path());
+    assert!(output.status.success(), "{}", said(&output));
+    let text = fs::read(folder.path().join("pings.json")).expect("written");
+    let trains: Vec<nearcast::result::PingTrain> = serde_json::from_slice(&text).expect("trains");
+    let [train] = trains.as_slice() else { panic!("{} trains", trains.len()) };
+    let rtts: Vec<u64> = train.probes.iter().filter_map(|probe| probe.rtt).collect();
+    assert_eq!((train.probes.len(), rtts.len()), (60, 60), "some were lost");
+    // The stream's chunks of 1250 bytes are before a ping now and then, which idle it never waits for.
+    assert!(rtts.iter().all(|rtt| *rtt >= 32_000_000), "{rtts:?}");
+    assert!(rtts.iter().any(|rtt| *rtt >= 33_000_000), "no ping met the stream: {rtts:?}");
+}
+
+#[test]
+fn no_frame_is_lost_when_a_peering_breaks() {
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(&["run", "fallback", "--quick"], folder.path());
+    assert!(output.status.success(), "{}", said(&output));
+    let outcome = load(folder.path()).expect("a result");
+    assert_eq!(outcome.runs.len(), 4, "flow entries, group, datagrams, controller");
+    for run in &outcome.runs {
+        let [fault] = run.faults.as_slice() else { panic!("one fault each: {:?}", run.faults) };
+        for viewer in &run.viewers {
+            let tally = (viewer.lost, viewer.repeated, viewer.disordered);
+            assert_eq!(tally, (0, 0, 0), "{fault:?}, {}", viewer.host);
+            let carried = viewer.frames.iter().filter(|frame| frame.way == Way::Switch).count();
+            assert!(carried > 0, "{fault:?}, {}: there was no peering to break", viewer.host);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_before_anything_is_built() {
+    if !is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    // In a mount namespace of its own, FFmpeg's place holds something that is no program.
+    let hidden = Command::new("unshare")
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind /dev/null \"$(command -v ffmpeg)\" && exec \"$@\"",
+            "sh",
+        ])
+        .arg(env!("CARGO_BIN_EXE_nearcast"))
+        .args(["run", "fig3", "--quick", "--out"])
+        .arg(folder.path())
+        .output()
+        .expect("it starts");
+    let said = said(&hidden);
+    assert_eq!(hidden.status.code(), Some(1), "{said}");
+    assert_eq!(said.trim(), "nearcast: not installed: ffmpeg; apt install ffmpeg");
+}
