@@ -9,6 +9,9 @@
 //!   CDN seed, and releases each unit once, in order, whichever way it came.
 //! - [`CdnSeed`] stands beside the CDN and answers for whatever no neighbour has.
 //!
+//! Beside them stands the LayerP2P mesh, for hosts that no switch peers: [`mesh::Peer`] and
+//! [`mesh::tracker::Tracker`], with messages and a window of their own.
+//!
 //! Messages are typed; only a driver calls [`wire::Datagram::parse`] and
 //! [`encode`](wire::Datagram::encode). What a machine keeps is bounded by its settings, whatever
 //! arrives.

@@ -178,7 +178,3 @@ impl<'a, P: Payload> Timeline<'a, P> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "demand_tests.rs"]
-mod tests;

@@ -276,13 +276,16 @@ mod tests {
 
     #[test]
     fn a_full_window_costs_a_few_bytes_and_a_ragged_one_its_bits() {
-        // The paper's window: 30 s of 620 kbit/s in chunks of 1250 bytes, 870 + 690 + 300 of them.
-        let full = [u64::MAX; 14];
-        let map = BufferMap::new([&full[..], &full[..11], &full[..5]].map(|words| bits(0, words)));
-        assert_eq!(map.size(), HEAD + 3 * LAYER + 2 + 2 + 2);
-        let ragged = [0x5555_5555_5555_5555u64; 14];
-        let map =
-            BufferMap::new([&ragged[..], &ragged[..11], &ragged[..5]].map(|words| bits(0, words)));
-        assert_eq!(map.size(), HEAD + 3 * LAYER + 8 * 30);
+        // The paper's window: 30 s of 290, 230 and 100 kbit/s in chunks of 1250 bytes.
+        let size = |holes: u64| {
+            let layers = [870u32, 690, 300].map(|count| {
+                let mut words = vec![!holes; count.div_ceil(64) as usize];
+                *words.last_mut().expect("some") &= u64::MAX >> (64 - count % 64);
+                words
+            });
+            BufferMap::new(layers.iter().map(|words| bits(0, words))).size()
+        };
+        assert_eq!(size(0), HEAD + 3 * LAYER + 2 + 2 + 2);
+        assert_eq!(size(0x5555_5555_5555_5555), HEAD + 3 * LAYER + 109 + 87 + 38);
     }
 }

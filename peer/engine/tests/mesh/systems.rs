@@ -38,6 +38,32 @@ fn ratios<const N: usize>(system: System, uploads: &[u64; 10], classes: [u64; N]
     })
 }
 
+#[test]
+fn signalling_is_small_beside_what_it_is_for() {
+    let step = Span::from_secs(1);
+    let of = |settings: Settings| Settings { playout_step: step, ..settings };
+    let mut world = World::with_source(2, of(Settings::source(System::LayerP2p)));
+    for n in 1..=30 {
+        world.join(PeerId(n), of(Settings::default()));
+    }
+    world.run_secs(90);
+    let all = world.nodes.values().map(|node| *node.peer.statistics());
+    let sums = all.fold([0u64; 5], |sums, s| {
+        let news = s.news_piggybacked + s.news_alone;
+        let each = [s.sent_bytes, s.served_bytes, s.map_bytes, s.request_bytes, news];
+        std::array::from_fn(|i| sums[i] + each[i])
+    });
+    let [sent, served, maps, requests, news] = sums.map(|sum| sum as f64);
+    println!(
+        "per round and neighbour: map {:.0} bytes, requests {:.0}; payload {:.3} of all bytes",
+        maps / news,
+        requests / news,
+        served / sent
+    );
+    assert!(maps / news < 150.0 && requests / news < 60.0, "{sums:?}");
+    assert!(served / sent > 0.9, "{sums:?}");
+}
+
 /// Resource index 1.27 of a stream of 600 kbit/s.
 const UNDERLOADED: [u64; 10] = [400, 400, 400, 400, 1000, 1000, 1000, 1000, 1000, 1000];
 /// Resource index 0.85, with free-riders.
