@@ -43,6 +43,8 @@ pub struct Config {
     pub settle: Span,
     /// How long a switch may be silent before it is asked for an echo; twice that, and it is gone.
     pub echo_interval: Span,
+    /// How often a switch is asked whether it still holds what it should.
+    pub audit_interval: Span,
     /// What random choices, and the names of peerings, derive from.
     pub seed: Seed,
     /// The secret that authenticates link probes. Unlike the seed it should differ in every run.
@@ -66,6 +68,7 @@ impl Default for Config {
             probe_interval: Span::from_secs(5),
             settle: Span::from_millis(500),
             echo_interval: Span::from_secs(5),
+            audit_interval: Span::from_secs(10),
             seed: Seed::new(0),
             probe_key: [0; 32],
             incarnation: 0,

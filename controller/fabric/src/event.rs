@@ -44,6 +44,9 @@ pub enum Event {
     Undecodable { switch: DatapathId, reason: String },
     /// A switch answered a message with an error (OpenFlow 1.3.5 7.4.4).
     SwitchError { switch: DatapathId, kind: u16, code: u16, concerning: &'static str },
+    /// Somebody else had changed what a switch holds of ours: so many entries and groups were put back
+    /// or put right, and so many entries removed that should not have been there.
+    Restored { switch: DatapathId, entries: usize, removed: usize, groups: usize },
     /// A port came up or went down.
     Port { switch: DatapathId, port: u32, name: String, up: bool },
     /// A link between two switches was found or lost.

@@ -67,6 +67,10 @@ pub(crate) enum Timer {
     Inspect,
     /// A member of a peering is offered its part again, or given up.
     Offer(StreamKey, Mac),
+    /// What a switch holds is compared with what it should.
+    Audit(DatapathId),
+    /// People are told what was put back.
+    Restored(DatapathId),
     /// Nothing is under way any more by a tree that was replaced.
     Drained(StreamKey, Tag),
     /// Peerings of a controller before have run out.
@@ -179,7 +183,11 @@ impl Fabric {
 
     /// Makes a change on a switch.
     pub(crate) fn make(&mut self, switch: DatapathId, concern: &Concern, change: Option<Change>) {
+        let now = self.now;
         if let Some(switch) = self.switches.get_mut(&switch) {
+            if let Some(Change::RemoveEntry(key)) = &change {
+                switch.removing(*key, now);
+            }
             switch.make(concern, change);
         }
         self.flush(switch);
@@ -238,6 +246,8 @@ impl Fabric {
                 self.watch_inspection();
             }
             Timer::Offer(stream, mac) => self.offer_due(&stream, mac),
+            Timer::Audit(switch) => self.audit_due(switch),
+            Timer::Restored(switch) => self.tell_restored(switch),
             Timer::Drained(stream, tag) => self.drained(&stream, tag),
             Timer::Orphans(switch) => self.drop_orphans(switch),
         }

@@ -34,6 +34,8 @@ pub(crate) struct Ledger {
     orphan_groups: BTreeSet<u32>,
     /// Whether the switch was reconciled before: what it holds then is nobody else's.
     reconciled: bool,
+    /// Counts changes.
+    revision: u64,
 }
 
 /// What a reconciliation came to.
@@ -42,6 +44,8 @@ pub(crate) struct Reconciled {
     pub(crate) kept: usize,
     pub(crate) added: usize,
     pub(crate) removed: usize,
+    /// Groups added, changed and removed.
+    pub(crate) groups: usize,
     pub(crate) orphans: usize,
 }
 
@@ -52,12 +56,14 @@ impl Ledger {
         if self.entries.get(&key) == Some(&entry) {
             return None;
         }
+        self.revision += 1;
         self.entries.insert(key, entry.clone());
         Some(Change::SetEntry(key, entry))
     }
 
     /// Wants an entry no more.
     pub(crate) fn remove(&mut self, key: &EntryKey) -> Option<Change> {
+        self.revision += 1;
         let left = self.orphans.remove(key).is_some();
         let wanted = self.entries.remove(key).is_some();
         (left || wanted).then_some(Change::RemoveEntry(*key))
@@ -65,10 +71,44 @@ impl Ledger {
 
     /// Notes that the switch itself removed an entry.
     pub(crate) fn gone(&mut self, key: &EntryKey) {
+        self.revision += 1;
         self.entries.remove(key);
+        self.orphans.remove(key);
+    }
+
+    /// What must be done about an entry that somebody else deleted: nothing if it was not wanted. If
+    /// its group was deleted, that comes first.
+    pub(crate) fn deleted(&mut self, key: &EntryKey, with_group: bool) -> Vec<Change> {
+        let Some(entry) = self.entries.get(key) else {
+            self.gone(key);
+            return Vec::new();
+        };
+        let mut changes = Vec::new();
+        if with_group {
+            let groups = leads_to(entry).filter_map(|id| Some((id, self.groups.get(&id)?.clone())));
+            changes.extend(groups.map(|(id, group)| Change::AddGroup(id, group)));
+            changes.push(Change::Barrier);
+        }
+        changes.push(Change::SetEntry(*key, entry.clone()));
+        changes
+    }
+
+    /// A number that is another after every change.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether a switch that holds so many entries and these groups can hold what it should. Entries
+    /// that were changed, not removed, show only when all are read.
+    pub(crate) fn may_agree(&self, entries: usize, groups: &BTreeMap<u32, Group>) -> bool {
+        let known = |id: &u32| self.groups.contains_key(id) || self.orphan_groups.contains(id);
+        entries == self.entries.len() + self.orphans.len()
+            && groups.keys().all(known)
+            && self.groups.iter().all(|(id, group)| groups.get(id) == Some(group))
     }
 
     pub(crate) fn set_group(&mut self, id: u32, group: Group) -> Option<Change> {
+        self.revision += 1;
         let there = self.orphan_groups.remove(&id);
         match self.groups.insert(id, group.clone()) {
             Some(before) if before == group => None,
@@ -79,6 +119,7 @@ impl Ledger {
     }
 
     pub(crate) fn remove_group(&mut self, id: u32) -> Option<Change> {
+        self.revision += 1;
         self.groups.remove(&id).map(|_| Change::RemoveGroup(id))
     }
 
@@ -113,6 +154,7 @@ impl Ledger {
                 None => changes.push(Change::AddGroup(*id, group.clone())),
             }
         }
+        outcome.groups = changes.len();
         if !changes.is_empty() {
             changes.push(Change::Barrier);
         }
@@ -133,6 +175,7 @@ impl Ledger {
         }
         for id in groups.keys().filter(|id| pipeline::is_our_group(**id)) {
             if !self.groups.contains_key(id) && !self.orphan_groups.contains(id) {
+                outcome.groups += 1;
                 changes.push(Change::RemoveGroup(*id));
             }
         }
@@ -172,6 +215,7 @@ impl Ledger {
 
     /// Gives up what [`adopt`](Ledger::adopt) kept.
     pub(crate) fn drop_orphans(&mut self) -> Vec<Change> {
+        self.revision += 1;
         let entries = std::mem::take(&mut self.orphans).into_keys().map(Change::RemoveEntry);
         let groups = std::mem::take(&mut self.orphan_groups).into_iter().map(Change::RemoveGroup);
         entries.chain(groups).collect()

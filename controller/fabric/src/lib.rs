@@ -14,6 +14,7 @@
 
 mod agenda;
 mod aliases;
+mod audit;
 mod branching;
 mod config;
 mod delay;

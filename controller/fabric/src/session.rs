@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
-    Body, ErrorMessage, ErrorType, Features, FlowMod, FlowRemoved, FlowRemovedReason,
-    FlowStatsRequest, Message, MultipartReply, MultipartRequest, PacketIn, Port, PortReason,
-    PortStatus, Reply, Request, SwitchConfig, port_number,
+    Body, ErrorMessage, ErrorType, Features, Message, MultipartReply, MultipartRequest, PacketIn,
+    Port, PortReason, PortStatus, Reply, Request, SwitchConfig, port_number,
 };
 use rust_openflow::{Hello, VERSION_13};
 
+use crate::audit::ours;
 use crate::delay::Least;
-use crate::entry::{Cookie, EntryKey, Purpose};
 use crate::event::Limit;
 use crate::fabric::{ConnectionId, Fabric, Output, Timer};
 use crate::pipeline::GroupName;
 use crate::stream::Place;
 use crate::switch::{Concern, PortInfo, Reading, Stage, Switch};
-use crate::{Attachment, DatapathId, Event, pipeline, translate};
+use crate::{Attachment, DatapathId, Event, pipeline};
 
 /// How long a connection may take to say who it is.
 const HANDSHAKE: Span = Span::from_secs(5);
@@ -166,7 +165,7 @@ impl Fabric {
             // Nothing else means anything before it is known which switch speaks.
             (_, None) => {}
             (Body::Error(error), Some(switch)) => self.error(switch, xid, &error),
-            (Body::MultipartReply(reply), Some(switch)) => self.multipart(switch, reply),
+            (Body::MultipartReply(reply), Some(switch)) => self.multipart(switch, xid, reply),
             (Body::BarrierReply, Some(switch)) => {
                 let state = self.switches.get_mut(&switch);
                 for then in state.map(|state| state.confirmed(xid)).unwrap_or_default() {
@@ -228,11 +227,8 @@ impl Fabric {
         let Some(switch) = self.switches.get_mut(&id) else { return };
         switch.attach(Some(connection));
         let config = SwitchConfig { flags: 0, miss_send_len: 0xffff };
-        let mut flows = FlowStatsRequest::all();
-        flows.cookie = Cookie::OURS;
-        flows.cookie_mask = Cookie::MASK;
         switch.send(Concern::Common, Body::SetConfig(config));
-        for request in [Request::Desc, Request::PortDesc, Request::GroupDesc, Request::Flow(flows)]
+        for request in [Request::Desc, Request::PortDesc, Request::GroupDesc, Request::Flow(ours())]
         {
             switch.send(Concern::Common, Body::MultipartRequest(MultipartRequest::new(request)));
         }
@@ -240,10 +236,13 @@ impl Fabric {
         self.ask_for_echo(connection);
     }
 
-    fn multipart(&mut self, id: DatapathId, reply: MultipartReply) {
+    fn multipart(&mut self, id: DatapathId, xid: u32, reply: MultipartReply) {
         let limit = self.config.limits.ports;
         let Some(switch) = self.switches.get_mut(&id) else { return };
-        let Stage::Reading(reading) = &mut switch.stage else { return };
+        let Stage::Reading(reading) = &mut switch.stage else {
+            self.audited(id, xid, reply);
+            return;
+        };
         match reply.body {
             Reply::Desc(desc) => {
                 // OVS says "None" unless it was given one.
@@ -263,36 +262,7 @@ impl Fabric {
                     ports.iter().filter_map(port_info).take(limit - known.len().min(limit)),
                 );
             }
-            Reply::Flow(flows) => {
-                for flow in flows {
-                    let pattern = translate::pattern(&flow.matching);
-                    let entry =
-                        translate::entry(flow.cookie, flow.idle_timeout, &flow.instructions);
-                    match pattern.zip(entry) {
-                        Some((pattern, entry)) => {
-                            let (table, priority) = (flow.table_id, flow.priority);
-                            reading.entries.insert(EntryKey { table, priority, pattern }, entry);
-                        }
-                        None => {
-                            let remove = FlowMod::delete_strict()
-                                .table(flow.table_id)
-                                .priority(flow.priority)
-                                .matching(flow.matching);
-                            reading.garbage.push(Body::FlowMod(remove));
-                        }
-                    }
-                }
-                reading.entries_read = !reply.more;
-            }
-            Reply::GroupDesc(groups) => {
-                for group in groups.iter().filter(|group| pipeline::is_our_group(group.group_id)) {
-                    // A group that the fabric would not have made reads as one that must change.
-                    let known = translate::group_of(group.kind, &group.buckets).unwrap_or_default();
-                    reading.groups.insert(group.group_id, known);
-                }
-                reading.groups_read = !reply.more;
-            }
-            _ => {}
+            body => reading.tables(body, reply.more),
         }
         if reading.is_complete() {
             let reading = std::mem::take(reading.as_mut());
@@ -353,7 +323,7 @@ impl Fabric {
         let changes = switch.ledger.drop_orphans();
         let entries = changes.len();
         for change in changes {
-            switch.make(&Concern::Common, Some(change));
+            self.make(id, &Concern::Common, Some(change));
         }
         self.aliases.forget_before(|at| at.switch == id, &mut self.pool);
         if entries > 0 {
@@ -367,6 +337,7 @@ impl Fabric {
         let (kept, added, removed) = switch.reconciled;
         let ports: Vec<_> = switch.ports.keys().copied().collect();
         self.event(Event::SwitchReady { switch: id, kept, added, removed });
+        self.agenda.set(Timer::Audit(id), self.now + self.config.audit_interval);
         self.reconsider_all();
         for port in ports {
             self.probe(Attachment { switch: id, port });
@@ -424,24 +395,6 @@ impl Fabric {
         self.agenda.cancel(&Timer::Settle(at));
         self.event(Event::Port { switch: at.switch, port: at.port, name: port.name, up: false });
         self.port_lost(at);
-    }
-
-    fn flow_removed(&mut self, id: DatapathId, removed: &FlowRemoved) {
-        // What was deleted was deleted by us, and may stand for another connection by now.
-        if removed.reason != FlowRemovedReason::IdleTimeout {
-            return;
-        }
-        let Some(pattern) = translate::pattern(&removed.matching) else { return };
-        let key = EntryKey { table: removed.table_id, priority: removed.priority, pattern };
-        if Cookie(removed.cookie).purpose() != Some(Purpose::Bypass) {
-            return;
-        }
-        if let Some(switch) = self.switches.get_mut(&id) {
-            switch.ledger.gone(&key);
-        }
-        if let Some((from, to)) = pipeline::bypassed(&key) {
-            self.bypass_idle(id, from, to);
-        }
     }
 
     fn error(&mut self, id: DatapathId, xid: u32, error: &ErrorMessage) {

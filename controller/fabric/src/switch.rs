@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use nearcast_machine::Time;
+use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{Body, GroupCommand, Message};
 
 use crate::distribution::Tag;
@@ -108,6 +108,26 @@ impl Reading {
     }
 }
 
+/// What a live switch says it holds, compared with what it should.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Audit {
+    /// What it should hold has not changed since the question as long as this is the ledger's.
+    pub(crate) revision: u64,
+    /// Transaction ids of the questions.
+    pub(crate) asked: Vec<u32>,
+    pub(crate) count: Option<usize>,
+    pub(crate) reading: Reading,
+    /// Every entry was asked for, not only how many there are.
+    pub(crate) whole: bool,
+}
+
+impl Audit {
+    pub(crate) fn is_complete(&self) -> bool {
+        let entries = if self.whole { self.reading.entries_read } else { self.count.is_some() };
+        entries && self.reading.groups_read
+    }
+}
+
 /// How far the switch is.
 #[derive(Debug, Clone)]
 pub(crate) enum Stage {
@@ -118,6 +138,9 @@ pub(crate) enum Stage {
     /// Changes go out as they are made.
     Live,
 }
+
+/// How long it may take a switch to tell of an entry's end after it was told to remove it.
+const REMOVAL: Span = Span::from_secs(5);
 
 /// How many messages are remembered for the errors they may bring.
 const REMEMBERED: usize = 4096;
@@ -135,6 +158,13 @@ pub(crate) struct Switch {
     pub(crate) refuses_peerings: bool,
     /// Whether it matches on TCP flags, as far as is known.
     pub(crate) tcp_flags: bool,
+    /// What it says it holds, compared while it is live.
+    pub(crate) audit: Option<Audit>,
+    pub(crate) audits: u64,
+    /// Put back since that was last told: entries, groups.
+    pub(crate) restored: (usize, usize),
+    /// What we told it to remove, and when: of these it will say that they are gone.
+    removing: BTreeMap<EntryKey, Time>,
     outbox: Vec<Message>,
     next_xid: u32,
     barriers: BTreeMap<u32, Vec<Then>>,
@@ -168,6 +198,10 @@ impl Switch {
             ports: BTreeMap::new(),
             refuses_peerings: false,
             tcp_flags: true,
+            audit: None,
+            audits: 0,
+            restored: (0, 0),
+            removing: BTreeMap::new(),
             outbox: Vec::new(),
             next_xid: 1,
             barriers: BTreeMap::new(),
@@ -204,6 +238,22 @@ impl Switch {
     /// What the message `xid` was about.
     pub(crate) fn concern_of(&self, xid: u32) -> Option<&Concern> {
         self.sent.iter().rev().find(|(sent, _)| *sent == xid).map(|(_, concern)| concern)
+    }
+
+    /// Whether an entry that is said to be deleted was deleted by us, lately.
+    pub(crate) fn was_removing(&mut self, key: &EntryKey, now: Time) -> bool {
+        self.removing.remove(key).is_some_and(|told| now.since(told) < REMOVAL)
+    }
+
+    /// Notes that an entry is being removed. Of one that was not there nothing is heard; it is forgotten
+    /// after a while.
+    pub(crate) fn removing(&mut self, key: EntryKey, now: Time) {
+        if self.removing.len() >= REMEMBERED {
+            self.removing.retain(|_, told| now.since(*told) < REMOVAL);
+        }
+        if self.removing.len() < REMEMBERED {
+            self.removing.insert(key, now);
+        }
     }
 
     /// Makes a change that the ledger asked for, if the switch is live; else the reconciliation to
@@ -273,6 +323,8 @@ impl Switch {
         };
         self.outbox.clear();
         self.sent.clear();
+        self.removing.clear();
+        self.audit = None;
         let unconfirmed = std::mem::take(&mut self.barriers).into_values().flatten();
         self.waiting.extend(unconfirmed.filter(|then| *then != Then::Ready));
     }

@@ -15,10 +15,10 @@ pub(crate) fn set(key: &EntryKey, entry: &Entry) -> FlowMod {
         .table(key.table)
         .priority(key.priority)
         .cookie(entry.cookie.0)
+        // Whoever removes it, we hear of it.
+        .flags(flow_flags::SEND_FLOW_REM)
+        .idle_timeout(entry.idle_secs)
         .matching(matching(&key.pattern));
-    if entry.idle_secs > 0 {
-        flow = flow.idle_timeout(entry.idle_secs).flags(flow_flags::SEND_FLOW_REM);
-    }
     if !entry.steps.is_empty() {
         flow = flow.instruction(Instruction::ApplyActions(actions(&entry.steps)));
     }

@@ -2,10 +2,14 @@
 
 use nearcast_fabric::{ConnectionId, Input};
 use nearcast_machine::{Machine, Span};
-use rust_openflow::v13::{Body, Message};
+use rust_openflow::v13::{
+    Action, Body, FlowMod, GroupCommand, GroupMod, GroupType, Instruction, Message,
+};
 use rust_openflow::{Error, Hello, VERSION_10};
 
-use crate::rtmp::{play, publish};
+use crate::rtmp::{Session, play, publish};
+use nearcast_fabric::Event;
+
 use crate::world::{World, config};
 
 #[test]
@@ -163,4 +167,107 @@ fn a_switch_that_connects_twice_is_heard_by_its_new_connection() {
     world.fabric.handle(world.now, Input::Gone(old, "late".to_owned()));
     world.settle();
     assert!(world.reaches("b", "v1"));
+}
+
+/// A peering on air, and what its switch held then.
+fn peered() -> (World, usize, Session) {
+    let mut world = World::single(config(), 2);
+    let publisher = publish(&mut world, "b", 40_000, "live/room", true);
+    play(&mut world, "v1", 40_000, "live/room");
+    play(&mut world, "v2", 40_000, "live/room");
+    let flows = world.switches[&1].flows.len();
+    (world, flows, publisher)
+}
+
+fn restored(world: &World) -> Vec<(usize, usize, usize)> {
+    let counts = |event: &Event| match event {
+        Event::Restored { entries, removed, groups, .. } => Some((*entries, *removed, *groups)),
+        _ => None,
+    };
+    world.events.iter().filter_map(counts).collect()
+}
+
+/// The stream goes on, and nobody was bothered.
+fn streams(world: &mut World, flows: usize) {
+    let group = world.offer("b").group;
+    for host in ["v1", "v2"] {
+        world.received(host);
+    }
+    world.udp("b", group, 7935, b"\x01on");
+    assert_eq!([world.received("v1").len(), world.received("v2").len()], [1, 1]);
+    assert_eq!(world.switches[&1].flows.len(), flows, "neither more nor less than before");
+    assert_eq!(world.count("withdrawn") + world.count("role_ended"), 0);
+}
+
+#[test]
+fn entries_deleted_by_hand_are_back_before_the_next_frame() {
+    let (mut world, flows, _) = peered();
+    world.by_hand(1, Body::FlowMod(FlowMod::delete()));
+    streams(&mut world, flows);
+    world.run(Span::from_secs(1));
+    assert_eq!(restored(&world), [(flows, 0, 0)], "told of once");
+    let mods = world.switches[&1].mods;
+    world.run(Span::from_secs(65));
+    assert_eq!(world.switches[&1].mods, mods, "and then all is right");
+}
+
+#[test]
+fn a_group_deleted_by_hand_is_back_with_what_leads_to_it() {
+    let (mut world, flows, _) = peered();
+    let id = *world.switches[&1].groups.keys().next().expect("a group");
+    let delete = GroupMod {
+        command: GroupCommand::Delete,
+        kind: GroupType::All,
+        group_id: id,
+        buckets: vec![],
+    };
+    world.by_hand(1, Body::GroupMod(delete));
+    streams(&mut world, flows);
+    world.run(Span::from_secs(1));
+    assert_eq!(restored(&world), [(1, 0, 1)]);
+}
+
+#[test]
+fn what_makes_no_message_is_found_by_asking() {
+    let (mut world, flows, mut publisher) = peered();
+    let id = *world.switches[&1].groups.keys().next().expect("a group");
+    let empty = GroupMod {
+        command: GroupCommand::Modify,
+        kind: GroupType::All,
+        group_id: id,
+        buckets: vec![],
+    };
+    world.by_hand(1, Body::GroupMod(empty));
+    world.run(Span::from_secs(11));
+    assert_eq!(restored(&world), [(0, 0, 1)], "a group is put right at the next audit");
+    streams(&mut world, flows);
+
+    // An entry with our cookie that is not ours, one that is changed, and one that went silently.
+    let host = world.switches[&1].at(2, 100)[0];
+    let (cookie, matching) = (host.cookie, host.matching.clone());
+    let changed = FlowMod::add().table(2).priority(100).cookie(cookie).matching(matching);
+    world.by_hand(1, Body::FlowMod(changed));
+    world.run(Span::from_secs(61));
+    assert_eq!(restored(&world)[1..], [(1, 0, 0)], "within a minute");
+    publisher.media(&mut world, true);
+    let stray = FlowMod::add().table(3).priority(999).cookie(cookie);
+    let stray = stray.instruction(Instruction::ApplyActions(vec![Action::output(1)]));
+    world.by_hand(1, Body::FlowMod(stray));
+    world.switches.get_mut(&1).expect("s1").flows.retain(|flow| flow.priority != 840);
+    world.run(Span::from_secs(61));
+    assert_eq!(restored(&world)[2..], [(1, 1, 0)]);
+    assert!(world.reaches("v1", "v2"));
+    // Connections that were let through have fallen idle, as they may.
+    let flows = world.switches[&1].flows.len();
+    streams(&mut world, flows);
+}
+
+#[test]
+fn entries_of_others_are_left_alone() {
+    let (mut world, ..) = peered();
+    let theirs = FlowMod::add().table(3).priority(5).cookie(77);
+    world.by_hand(1, Body::FlowMod(theirs));
+    world.run(Span::from_secs(130));
+    assert_eq!(restored(&world), []);
+    assert_eq!(world.switches[&1].at(3, 5).len(), 1);
 }

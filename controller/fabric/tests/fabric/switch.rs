@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
-    Action, Body, Bucket, Desc, ErrorMessage, ErrorType, Features, FlowCommand, FlowMod,
-    FlowRemoved, FlowRemovedReason, FlowStats, GroupCommand, GroupDesc, GroupMod, GroupType,
-    Instruction, Match, Message, MultipartReply, NO_BUFFER, Oxm, PacketIn, PacketInReason, Port,
-    PortReason, PortStatus, Reply, Request, TABLE_ALL, flow_flags, port_number, port_state,
+    Action, AggregateStats, Body, Bucket, Desc, ErrorMessage, ErrorType, Features, FlowCommand,
+    FlowMod, FlowRemoved, FlowRemovedReason, FlowStats, GroupCommand, GroupDesc, GroupMod,
+    GroupType, Instruction, Match, Message, MultipartReply, NO_BUFFER, Oxm, PacketIn,
+    PacketInReason, Port, PortReason, PortStatus, Reply, Request, TABLE_ALL, flow_flags,
+    port_number, port_state,
 };
 use rust_openflow::{Hello, VERSION_13};
 
@@ -127,7 +128,7 @@ impl Switch {
                 Some(error) => error,
                 None => return effects,
             },
-            Body::GroupMod(group) => match self.group_mod(group) {
+            Body::GroupMod(group) => match self.group_mod(group, &mut effects) {
                 Some(error) => error,
                 None => return effects,
             },
@@ -170,6 +171,11 @@ impl Switch {
                 };
                 Reply::Flow(self.flows.iter().filter(ours).map(stats).collect())
             }
+            Request::Aggregate(wanted) => {
+                let ours = |flow: &&Flow| (flow.cookie ^ wanted.cookie) & wanted.cookie_mask == 0;
+                let flow_count = self.flows.iter().filter(ours).count() as u32;
+                Reply::Aggregate(AggregateStats { packet_count: 0, byte_count: 0, flow_count })
+            }
             other => panic!("the switch in memory does not know {other:?}"),
         }
     }
@@ -205,13 +211,18 @@ impl Switch {
                     gone.into_iter().filter_map(|flow| flow.removed(FlowRemovedReason::Delete));
                 effects.messages.extend(told);
             }
-            FlowCommand::Delete if flow.table_id == TABLE_ALL => self.flows.clear(),
+            FlowCommand::Delete if flow.table_id == TABLE_ALL => {
+                assert!(flow.matching.fields.is_empty(), "all, or none");
+                let gone = std::mem::take(&mut self.flows).into_iter();
+                let told = gone.filter_map(|flow| flow.removed(FlowRemovedReason::Delete));
+                effects.messages.extend(told);
+            }
             other => panic!("the switch in memory does not do {other:?}"),
         }
         None
     }
 
-    fn group_mod(&mut self, group: GroupMod) -> Option<Body> {
+    fn group_mod(&mut self, group: GroupMod, effects: &mut Effects) -> Option<Body> {
         self.mods += 1;
         if self.no_groups && group.command != GroupCommand::Delete {
             return Some(error(ErrorType::GROUP_MOD_FAILED, 1));
@@ -238,7 +249,13 @@ impl Switch {
                         _ => false,
                     })
                 };
-                self.flows.retain(|flow| !leads_there(flow));
+                let (gone, kept): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut self.flows).into_iter().partition(leads_there);
+                self.flows = kept;
+                let told = gone
+                    .into_iter()
+                    .filter_map(|flow| flow.removed(FlowRemovedReason::GroupDelete));
+                effects.messages.extend(told);
             }
             other => panic!("the switch in memory does not do {other:?}"),
         }

@@ -12,7 +12,7 @@ use nearcast_machine::{Machine, Span, Time};
 use nearcast_media::peering::{self, Answer, Offer, Withdraw};
 use nearcast_topologies::Topology;
 use rust_openflow::Mac;
-use rust_openflow::v13::Message;
+use rust_openflow::v13::{Body, Message};
 
 use crate::packet;
 use crate::switch::{Effects, Switch};
@@ -258,6 +258,14 @@ impl World {
         for id in ids {
             self.connect(id);
         }
+    }
+
+    /// Somebody else tells a switch something, as `ovs-ofctl` does.
+    pub(crate) fn by_hand(&mut self, switch: u64, body: Body) {
+        let state = self.switches.get_mut(&switch).expect("a switch of this world");
+        let effects = state.message(self.now, Message::new(0, body));
+        self.effects(switch, effects);
+        self.settle();
     }
 
     /// Breaks a switch's connection.
