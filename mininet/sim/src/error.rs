@@ -36,9 +36,9 @@ pub enum Error {
         /// Its entries.
         spans: usize,
     },
-    /// No thread to run on.
-    #[error("a simulation needs at least one thread")]
-    NoThreads,
+    /// No thread to run on, or too many.
+    #[error("a simulation runs on 1 to 1024 threads, and not on {0}")]
+    Threads(usize),
     /// Virtual time stands still.
     #[error(
         "virtual time stands still at {time:?}: {events} events in that instant, the last one at node \

@@ -24,6 +24,7 @@ mod network;
 mod node;
 mod observer;
 mod population;
+mod prefetch;
 mod queue;
 mod shard;
 mod simulation;

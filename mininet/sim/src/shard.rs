@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::event::{Happened, Key, Kind, Pending};
 use crate::network::{Network, Signalling, Transmitter};
 use crate::population::Endpoint;
+use crate::prefetch::prefetch;
 use crate::{
     Action, Class, Counters, Error, Message, Node, NodeId, NodeSpec, Observer, Queue, Settings,
 };
@@ -18,7 +19,7 @@ pub(crate) struct World<'a> {
     pub(crate) network: &'a Network,
     pub(crate) population: &'a [NodeSpec],
     pub(crate) endpoints: &'a [Endpoint],
-    pub(crate) shards: usize,
+    pub(crate) shards: u32,
 }
 
 /// A message between sender and receiver.
@@ -86,8 +87,10 @@ pub(crate) struct Remains<O> {
 impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     pub(crate) fn new(world: &'a World<'a>, index: usize, observer: O) -> Self {
         let population = world.population;
-        let mut arrivals: Vec<NodeId> =
-            (index..population.len()).step_by(world.shards).map(|id| NodeId(id as u32)).collect();
+        let mut arrivals: Vec<NodeId> = (index..population.len())
+            .step_by(world.shards as usize)
+            .map(|id| NodeId(id as u32))
+            .collect();
         let mine = arrivals.len();
         arrivals.sort_unstable_by_key(|id| std::cmp::Reverse((population[id.index()].arrive, *id)));
         let mut shard = Shard {
@@ -143,6 +146,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
                 let name = self.world.population[event.node.index()].name.to_string();
                 return Err(Error::Stuck { name, time, events: self.at_now });
             }
+            self.fetch_ahead();
             match event.key.kind() {
                 Kind::Start => self.start(event, make),
                 Kind::Reach => self.reach(event),
@@ -157,6 +161,20 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     /// The messages for the shard `to`.
     pub(crate) fn outgoing(&mut self, to: usize) -> &mut Vec<Mail<N::Message>> {
         &mut self.outgoing[to]
+    }
+
+    /// Has what a soon event needs fetched from memory while others happen. With thousands of nodes
+    /// almost every event would otherwise wait for its node and its message.
+    fn fetch_ahead(&self) {
+        let Some(event) = self.queue.upcoming() else { return };
+        if let Some(node) = self.home(event.node).and_then(|home| self.nodes.get(home)) {
+            prefetch(node);
+        }
+        if matches!(event.key.kind(), Kind::Reach | Kind::Deliver)
+            && let Some(parcel) = self.parcels.get(event.slot as usize)
+        {
+            prefetch(parcel);
+        }
     }
 
     /// Takes messages from another shard.
@@ -177,7 +195,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     pub(crate) fn finish(mut self, now: Time) -> Remains<O> {
         // In the order of ids: slots depend on the number of threads.
         for place in 0..self.homes.len() {
-            let id = NodeId((place * self.world.shards + self.index) as u32);
+            let id = NodeId(place as u32 * self.world.shards + self.index as u32);
             if let Some(home) = self.home(id) {
                 self.observer.left(now, id, self.nodes.remove(home).machine);
             }
@@ -212,7 +230,8 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             chance: seed.derive("network").rng(),
             machine,
         });
-        self.homes[id.index() / self.world.shards] = home as u32;
+        let place = self.place(id);
+        self.homes[place] = home as u32;
         if let Some(depart) = spec.depart {
             let key = Key::new(depart, Kind::Stop, id, 0);
             self.queue.push(Pending { key, node: id, slot: 0 });
@@ -281,7 +300,8 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         self.nodes[home].machine.stop(now);
         self.drain(now, home);
         let live = self.nodes.remove(home);
-        self.homes[id.index() / self.world.shards] = ABSENT;
+        let place = self.place(id);
+        self.homes[place] = ABSENT;
         self.counters.nodes_left += 1;
         self.observer.left(now, id, live.machine);
     }
@@ -360,7 +380,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         let key = Key::new(arrival, kind, from, number);
         let bytes = u32::try_from(size.get()).unwrap_or(u32::MAX);
         let parcel = Parcel { from, bytes, message };
-        let shard = to.index() % self.world.shards;
+        let shard = (to.0 % self.world.shards) as usize;
         if shard == self.index {
             self.enqueue(key, to, parcel);
         } else {
@@ -381,8 +401,13 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         self.queue.push(Pending { key, node: id, slot: 0 });
     }
 
+    /// Where a node of this shard comes in `homes`.
+    fn place(&self, id: NodeId) -> usize {
+        (id.0 / self.world.shards) as usize
+    }
+
     fn home(&self, id: NodeId) -> Option<usize> {
-        let home = self.homes[id.index() / self.world.shards];
+        let home = self.homes[self.place(id)];
         (home != ABSENT).then_some(home as usize)
     }
 

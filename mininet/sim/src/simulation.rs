@@ -128,8 +128,8 @@ impl Simulation {
         network: Network,
         population: Vec<NodeSpec>,
     ) -> Result<Simulation, Error> {
-        if settings.threads == 0 {
-            return Err(Error::NoThreads);
+        if !(1..=MAX_THREADS).contains(&settings.threads) {
+            return Err(Error::Threads(settings.threads));
         }
         network.delays.validate()?;
         let endpoints = endpoints(&population, &network.delays)?;
@@ -188,7 +188,7 @@ impl Simulation {
             network: &self.network,
             population: &self.population,
             endpoints: &self.endpoints,
-            shards: threads,
+            shards: u32::try_from(threads).expect("checked"),
         };
         let window = if threads == 1 { WINDOW } else { lookahead };
         let meeting = Meeting::new(threads);
@@ -236,6 +236,9 @@ impl Simulation {
         Ok(Outcome { statistics, digest, observers, log })
     }
 }
+
+/// More would only wait for each other.
+const MAX_THREADS: usize = 1_024;
 
 /// The window of a single thread, which needs none: how often it reports.
 const WINDOW: Span = Span::from_millis(100);
@@ -291,6 +294,7 @@ impl<M> Meeting<M> {
     {
         let Settings { end, sample_every, .. } = *shard.settings();
         let mut sample_at = sample_every.map(|_| Time::ZERO);
+        let mut failed = false;
         loop {
             let next = shard.next_time().map_or(u64::MAX, Time::as_nanos);
             self.next[index].store(next, Ordering::Relaxed);
@@ -306,7 +310,7 @@ impl<M> Meeting<M> {
                 // A span of zero would never pass.
                 sample_at = Some(at + every.max(Span::from_nanos(1)));
             }
-            if start >= end || self.failed.load(Ordering::Relaxed) {
+            if start >= end || failed {
                 return Ok(shard.finish(end));
             }
             let stop = (start + window).min(end).min(sample_at.unwrap_or(end));
@@ -323,6 +327,8 @@ impl<M> Meeting<M> {
             self.counts[index][0].store(nodes, Ordering::Relaxed);
             self.counts[index][1].store(deliveries, Ordering::Relaxed);
             self.barrier.wait()?;
+            // Between the two barriers nobody runs, so that all threads see the same.
+            failed = self.failed.load(Ordering::Relaxed);
             for other in self.others(index) {
                 let mut mail = self.mail(other, index).lock().expect("nobody panics with it");
                 shard.take(&mut mail);

@@ -293,9 +293,11 @@ fn what_does_not_fit_is_refused_by_name() {
     let network = Network { delays, ..Network::default() };
     assert!(refused(network, nodes(1)).contains("and not 1"));
 
-    let none = Settings { threads: 0, ..settings() };
-    let error = Simulation::new(none, Network::default(), nodes(1)).expect_err("no threads");
-    assert_eq!(error, Error::NoThreads);
+    for threads in [0, 1 << 40] {
+        let settings = Settings { threads, ..settings() };
+        let error = Simulation::new(settings, Network::default(), nodes(1)).expect_err("refused");
+        assert_eq!(error, Error::Threads(threads));
+    }
 }
 
 /// A clock that is a millisecond further at every look.
