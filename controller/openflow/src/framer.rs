@@ -30,6 +30,14 @@ impl Framer {
     /// # Errors
     /// A header whose length is below eight: the stream is lost and the connection must be closed.
     pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.next_slice()?.map(<[u8]>::to_vec))
+    }
+
+    /// The same without a copy, until more is pushed or taken.
+    ///
+    /// # Errors
+    /// Those of [`Framer::next_frame`].
+    pub fn next_slice(&mut self) -> Result<Option<&[u8]>, Error> {
         let rest = &self.buffer[self.start..];
         let length = match Header::parse(rest) {
             Ok(header) => usize::from(header.length),
@@ -38,7 +46,7 @@ impl Framer {
         };
         let Some(frame) = rest.get(..length) else { return Ok(None) };
         self.start += length;
-        Ok(Some(frame.to_vec()))
+        Ok(Some(frame))
     }
 
     /// Bytes that wait for the rest of their message.

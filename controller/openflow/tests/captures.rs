@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use laws::Codec;
 use rand::{Rng, SeedableRng};
-use rust_openflow::{Framer, HelloElement, Mac, v10, v13};
+use rust_openflow::{Framer, HelloElement, Mac, Reassembly, v10, v13};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/captures")
@@ -111,6 +111,28 @@ fn of_10(name: &str) -> v10::Body {
 fn of_13(name: &str) -> v13::Body {
     let bytes = fs::read(folder().join(format!("v13/{name}.bin"))).expect("a capture");
     v13::Message::parse(&cut(&bytes)[0]).expect("it parses").body
+}
+
+#[test]
+fn answers_in_parts_are_put_together() {
+    let bytes = fs::read(folder().join("v13/table_features.bin")).expect("a capture");
+    let parts = cut(&bytes);
+    assert!(parts.len() > 1);
+    let mut answers = Reassembly::<v13::Reply>::default();
+    let mut tables = Vec::new();
+    for (place, frame) in parts.iter().enumerate() {
+        let message = v13::Message::parse(frame).expect("it parses");
+        if place == 0 {
+            answers.ask(message.xid).expect("room");
+        }
+        let v13::Body::MultipartReply(reply) = message.body else { panic!("{:?}", message.body) };
+        match answers.take(message.xid, reply).expect("a part") {
+            Some(v13::Reply::TableFeatures(all)) => tables = all,
+            other => assert_eq!((other, place + 1 < parts.len()), (None, true)),
+        }
+    }
+    let ids: Vec<_> = tables.iter().map(|table| table.table_id).collect();
+    assert!(ids.is_sorted() && ids[0] == 0 && ids.ends_with(&[252, 253]), "{ids:?}");
 }
 
 const P1: &str = "p1";

@@ -320,25 +320,7 @@ impl MultipartReply {
     }
 
     pub(super) fn encoded_len(&self) -> usize {
-        FIXED
-            + match &self.body {
-                Reply::Desc(_) => Desc::LEN,
-                Reply::Flow(all) => all.iter().map(FlowStats::encoded_len).sum(),
-                Reply::Aggregate(_) => AggregateStats::LEN,
-                Reply::Table(all) => all.len() * TableStats::LEN,
-                Reply::PortStats(all) => all.len() * PortStats::LEN,
-                Reply::Queue(all) => all.len() * QueueStats::LEN,
-                Reply::Group(all) => all.iter().map(GroupStats::encoded_len).sum(),
-                Reply::GroupDesc(all) => all.iter().map(GroupDesc::encoded_len).sum(),
-                Reply::GroupFeatures(_) => GroupFeatures::LEN,
-                Reply::Meter(all) => all.iter().map(MeterStats::encoded_len).sum(),
-                Reply::MeterConfig(all) => all.iter().map(MeterConfig::encoded_len).sum(),
-                Reply::MeterFeatures(_) => MeterFeatures::LEN,
-                Reply::TableFeatures(all) => all.iter().map(TableFeatures::encoded_len).sum(),
-                Reply::PortDesc(all) => all.len() * Port::LEN,
-                Reply::Experimenter(experimenter) => experimenter.encoded_len(),
-                Reply::Unknown { body, .. } => body.len(),
-            }
+        FIXED + self.body.encoded_len()
     }
 }
 
@@ -364,8 +346,30 @@ impl Reply {
         }
     }
 
+    /// Length in bytes, without type, flags and padding.
+    pub fn encoded_len(&self) -> usize {
+        match self {
+            Reply::Desc(_) => Desc::LEN,
+            Reply::Flow(all) => all.iter().map(FlowStats::encoded_len).sum(),
+            Reply::Aggregate(_) => AggregateStats::LEN,
+            Reply::Table(all) => all.len() * TableStats::LEN,
+            Reply::PortStats(all) => all.len() * PortStats::LEN,
+            Reply::Queue(all) => all.len() * QueueStats::LEN,
+            Reply::Group(all) => all.iter().map(GroupStats::encoded_len).sum(),
+            Reply::GroupDesc(all) => all.iter().map(GroupDesc::encoded_len).sum(),
+            Reply::GroupFeatures(_) => GroupFeatures::LEN,
+            Reply::Meter(all) => all.iter().map(MeterStats::encoded_len).sum(),
+            Reply::MeterConfig(all) => all.iter().map(MeterConfig::encoded_len).sum(),
+            Reply::MeterFeatures(_) => MeterFeatures::LEN,
+            Reply::TableFeatures(all) => all.iter().map(TableFeatures::encoded_len).sum(),
+            Reply::PortDesc(all) => all.len() * Port::LEN,
+            Reply::Experimenter(experimenter) => experimenter.encoded_len(),
+            Reply::Unknown { body, .. } => body.len(),
+        }
+    }
+
     /// Joins the parts of an answer: puts `next`'s items after these. What is no list, or of another
-    /// kind, cannot be joined and comes back.
+    /// kind, cannot be joined and comes back; so does an experimenter's, as each part may begin with a head of its own.
     ///
     /// # Errors
     /// `next`, if it does not continue this answer.
