@@ -114,7 +114,7 @@ fn chunks(c: &mut Criterion) {
                 let (mut peer, keys) = peer(settings, 0, |_| false);
                 let when = settle(&mut peer);
                 let messages =
-                    (NOW - 200..NOW).flat_map(|seq| (0..3).map(move |layer| (layer, seq)));
+                    (NOW - 250..NOW - 50).flat_map(|seq| (0..3).map(move |layer| (layer, seq)));
                 let messages = messages.zip((0..20).cycle()).map(|((layer, seq), n)| {
                     let body = Body::Chunk { chunk: chunk(layer, seq, Size(1250)), news: None };
                     Input::Message {
@@ -134,6 +134,8 @@ fn chunks(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
+    const SERVED: usize = 400;
+    group.throughput(Throughput::Elements(SERVED as u64));
     for (name, system) in
         [("served by Eq. 1", System::LayerP2p), ("served in turn", System::SingleLayer)]
     {
@@ -159,7 +161,7 @@ fn chunks(c: &mut Criterion) {
                 },
                 |(peer, when)| {
                     let mut served = 0;
-                    while served < 400 {
+                    while served < SERVED {
                         let due = peer.deadline().expect("something waits").max(*when);
                         peer.expire(due);
                         let sent = drain(peer);

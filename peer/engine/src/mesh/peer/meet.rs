@@ -92,8 +92,9 @@ impl<P: Payload> Peer<P> {
     fn seek_peer(&mut self, now: Time, peer: PeerId, relation: Relation, credit: Bitrate) {
         let state = State::Sought(now + self.settings.round * 2);
         let mut neighbour = Neighbour::new(now, peer, relation, state, credit);
-        // 0 is no key.
-        neighbour.key_in = self.rng.random_range(1..=u64::MAX);
+        // What the generator draws could be told from other draws of it; its hash cannot.
+        let drawn = self.rng.random();
+        neighbour.key_in = self.key_for(peer, drawn);
         let key = neighbour.key_in;
         self.roster.push(neighbour, self.settings.epsilon);
         self.signal(now, peer, 0, Body::Seek { key });

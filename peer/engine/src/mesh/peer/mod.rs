@@ -98,7 +98,8 @@ enum Phase {
 }
 
 impl<P: Payload> Peer<P> {
-    /// A peer that knows nobody and has nothing. It is due at once.
+    /// A peer that knows nobody and has nothing. It is due at once. Keys that keep forgers out are
+    /// made of the seed: a live driver's must be one that nobody can guess.
     ///
     /// # Panics
     /// If the settings ask for no layer or more than [`LAYERS_MAX`], for rounds of no length, for
@@ -112,9 +113,10 @@ impl<P: Payload> Peer<P> {
         assert!(settings.neighbours_min <= settings.neighbours_max, "N_min above N_max");
         // A page more than the window may be under way while others are a page behind.
         assert!(settings.window <= SPAN_MAX - 64, "a window of {} chunks", settings.window);
-        let mut rng = seed.derive("peer").rng();
+        let rng = seed.derive("peer").rng();
         let mut secret = [0; 32];
-        rng.fill_bytes(&mut secret);
+        // From a generator of its own, of which nothing else is ever seen.
+        seed.derive("secret").rng().fill_bytes(&mut secret);
         // Into debt by one chunk at most, however small the burst.
         let burst =
             u128::from(settings.upload.bits_per_sec()) * u128::from(settings.burst.as_nanos());
