@@ -97,10 +97,18 @@ impl Fabric {
         }
         let usable = |id| {
             let switch = self.switches.get(&id).filter(|switch| !switch.refuses_peerings);
+            let takes_part = before.contains_key(&id);
             switch.is_some_and(|switch| switch.is_live() || even_away(id))
+                && (takes_part || self.has_room_for_group(id))
         };
         let upstreams = self.topology.paths_from(root, usable);
         grow(&upstreams, root, leaves, key.name.as_str().as_bytes(), before)
+    }
+
+    /// Whether a switch may hold a group more.
+    pub(crate) fn has_room_for_group(&self, switch: DatapathId) -> bool {
+        let limit = self.config.limits.groups_per_switch;
+        self.switches.get(&switch).is_some_and(|switch| switch.ledger.len().1 < limit)
     }
 
     /// A switch confirmed its part of a tree.

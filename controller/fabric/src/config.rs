@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 
 use nearcast_machine::{Seed, Span};
 
-use crate::VirtualRange;
+use crate::{Policy, VirtualRange};
 
 /// The TCP port of RTMP.
 pub const RTMP_PORT: u16 = 1935;
@@ -13,6 +13,9 @@ pub const RTMP_PORT: u16 = 1935;
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// Not a prefix.
+    #[error("`{0}` is not a subnet: expected an IPv4 prefix such as 10.1.0.0/16")]
+    Subnet(String),
     /// Not a prefix, or one too small or too large.
     #[error(
         "`{0}` is not a virtual range: expected an IPv4 prefix of 8 to 28 bits such as 10.254.0.0/16"
@@ -28,10 +31,12 @@ pub struct Config {
     /// RTMP servers that count as the CDN. Empty: every server that accepts a publisher is learned
     /// as one, and streams of different servers are different streams.
     pub cdn: Vec<SocketAddrV4>,
+    /// Who may take part.
+    pub policy: Policy,
     /// By which part the direct path must be shorter than the one by the CDN: with 0.1, at most nine
     /// tenths of it. From 0 to below 1.
     pub margin: f64,
-    /// Inspect and report, but form no peering.
+    /// Inspect and report, what peerings there would be as well, but form none.
     pub observe_only: bool,
     /// One-way delays of links by the name of the switch port they end at, such as `s1-eth1`.
     pub link_delays: BTreeMap<String, Span>,
@@ -61,6 +66,7 @@ impl Default for Config {
         Config {
             virtual_range: VirtualRange::default(),
             cdn: Vec::new(),
+            policy: Policy::default(),
             margin: 0.1,
             observe_only: false,
             link_delays: BTreeMap::new(),
@@ -96,6 +102,9 @@ pub struct Limits {
     pub hosts: usize,
     /// Hosts at one port.
     pub hosts_per_port: usize,
+    /// How long the controller must not have heard a host before another at its port may take its
+    /// place, if there is no other room.
+    pub host_idle: Span,
     /// RTMP connections followed at once.
     pub connections: usize,
     /// RTMP connections of one client address followed at once.
@@ -108,11 +117,16 @@ pub struct Limits {
     pub reassembly_bytes: usize,
     /// Streams with at least one role.
     pub streams: usize,
+    /// Roles of one host.
+    pub roles_per_host: usize,
+    /// Groups on one switch.
+    pub groups_per_switch: usize,
     /// Viewers in one peering.
     pub viewers: usize,
     /// Frames held while their destination is asked for.
     pub held_frames: usize,
-    /// Packet-ins a second, per switch: LLDP and ARP each.
+    /// Packet-ins a second, per switch: LLDP and ARP (with IPv6 neighbour discovery) each. A quarter of
+    /// this, and of what frames to hosts not known may take, is what one port may take.
     pub control_rate: u32,
     /// Packet-ins a second, per switch: copies of RTMP segments.
     pub rtmp_rate: u32,
@@ -128,13 +142,16 @@ impl Default for Limits {
             switches: 1024,
             ports: 1024,
             hosts: 65_536,
-            hosts_per_port: 1024,
+            hosts_per_port: 256,
+            host_idle: Span::from_secs(600),
             connections: 16_384,
             connections_per_client: 256,
             inspect_bytes: 64 << 10,
             inspect_time: Span::from_secs(30),
             reassembly_bytes: 64 << 10,
             streams: 4096,
+            roles_per_host: 64,
+            groups_per_switch: 1024,
             viewers: 1024,
             held_frames: 256,
             control_rate: 1000,

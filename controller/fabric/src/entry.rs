@@ -18,6 +18,7 @@ pub(crate) struct Pattern {
     /// TCP or UDP, as the protocol says.
     pub(crate) source_port: Option<u16>,
     pub(crate) destination_port: Option<u16>,
+    pub(crate) icmpv6_type: Option<u8>,
     /// TCP flags that must be set.
     pub(crate) tcp_flags: Option<u16>,
 }

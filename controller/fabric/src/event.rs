@@ -1,6 +1,6 @@
 //! What the fabric decided and noticed, for logs, reports and comparison.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_machine::Span;
 use nearcast_media::{Role, StreamName};
@@ -57,8 +57,20 @@ pub enum Event {
     HostLearned {
         #[serde(serialize_with = "text")]
         mac: Mac,
-        address: Option<Ipv4Addr>,
+        address: Option<IpAddr>,
         at: Attachment,
+    },
+    /// Two hosts say that they are the same, or have the same address. The one at `at` was there first,
+    /// still answers, and is believed.
+    Duplicate {
+        what: Duplicate,
+        #[serde(serialize_with = "text")]
+        mac: Mac,
+        address: Option<IpAddr>,
+        at: Attachment,
+        #[serde(serialize_with = "text")]
+        claimed_by: Mac,
+        also_at: Attachment,
     },
     /// A host is at another port.
     HostMoved {
@@ -117,6 +129,13 @@ pub enum Event {
         stream: StreamName,
         viewer: Ipv4Addr,
         reason: NotNear,
+    },
+    /// By way of a dry run: there would be a peering now, or one with other members.
+    PeeringWithheld {
+        #[serde(serialize_with = "text")]
+        stream: StreamName,
+        broadcaster: Ipv4Addr,
+        viewers: Vec<Ipv4Addr>,
     },
     /// Group, flows and admissions of a peering are on their way to the switch.
     PeeringFormed {
@@ -182,6 +201,16 @@ pub enum Event {
     OrphanRemoved { switch: DatapathId, entries: usize },
 }
 
+/// What is there twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicate {
+    /// A MAC address.
+    Host,
+    /// An IP address.
+    Address,
+}
+
 /// What had no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,12 +223,36 @@ pub enum Limit {
     Hosts,
     /// More streams.
     Streams,
+    /// More roles of one host.
+    RolesPerHost,
+    /// More groups on one switch.
+    GroupsPerSwitch,
     /// More viewers in one peering.
     Viewers,
     /// More virtual addresses.
     VirtualAddresses,
     /// More frames to hosts that are being asked for.
     HeldFrames,
+    /// More hosts that say they are, or have, what another is or has.
+    Claims,
+}
+
+impl Limit {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Switches => "switches",
+            Limit::Ports => "ports",
+            Limit::Hosts => "hosts",
+            Limit::Streams => "streams",
+            Limit::RolesPerHost => "roles_per_host",
+            Limit::GroupsPerSwitch => "groups_per_switch",
+            Limit::Viewers => "viewers",
+            Limit::VirtualAddresses => "virtual_addresses",
+            Limit::HeldFrames => "held_frames",
+            Limit::Claims => "claims",
+        }
+    }
 }
 
 /// Why a role ended.
@@ -248,6 +301,8 @@ pub enum NotNear {
     NotShorter,
     /// They are at different switches, and no path between those is known.
     OtherSwitch,
+    /// Policy says that the broadcaster or the viewer may not peer.
+    NotAllowed,
     /// The viewer's switch refused to take part in peerings.
     Unsupported,
     /// They are one host.
@@ -310,6 +365,7 @@ impl Event {
                 | Event::RoleRefused { .. }
                 | Event::RoleEnded { .. }
                 | Event::NotNear { .. }
+                | Event::PeeringWithheld { .. }
                 | Event::PeeringFormed { .. }
                 | Event::Offered { .. }
                 | Event::Joined { .. }

@@ -1,13 +1,14 @@
 //! The machine: inputs from switches, time, and everything that follows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_machine::{Machine, Rng, Time};
 use rust_openflow::v13::Message;
 
 use crate::agenda::Agenda;
 use crate::aliases::Aliases;
+use crate::claims::{Claim, Claims};
 use crate::discovery::Prober;
 use crate::distribution::{Tag, Tags};
 use crate::event::Limit;
@@ -62,7 +63,9 @@ pub(crate) enum Timer {
     /// A port has been watched for long enough.
     Settle(Attachment),
     /// An address is asked for again.
-    Ask(Ipv4Addr),
+    Ask(IpAddr),
+    /// Whoever is where a host, or who has an address, should have answered.
+    Claim(Claim),
     /// RTMP connections have been looked at for long enough.
     Inspect,
     /// A member of a peering is offered its part again, or given up.
@@ -103,6 +106,7 @@ pub struct Fabric {
     pub(crate) topology: Topology,
     pub(crate) prober: Prober,
     pub(crate) hosts: Hosts,
+    pub(crate) claims: Claims,
     pub(crate) neighbours: Neighbours,
     pub(crate) inspection: Inspection,
     pub(crate) streams: BTreeMap<StreamKey, Stream>,
@@ -118,8 +122,13 @@ pub struct Fabric {
     pub(crate) rng: Rng,
     /// Counts roles up, so that the later of two is known.
     pub(crate) roles_seen: u64,
+    /// How many roles a host has.
+    pub(crate) roles_of: BTreeMap<Mac, usize>,
     pub(crate) packet_ins: BTreeMap<&'static str, u64>,
     full: BTreeMap<Limit, Time>,
+    /// What was refused and evicted for want of room, by what had none.
+    pub(crate) refused: BTreeMap<Limit, u64>,
+    pub(crate) evictions: BTreeMap<Limit, u64>,
     outputs: VecDeque<Output>,
 }
 
@@ -133,7 +142,8 @@ impl Fabric {
             switches: BTreeMap::new(),
             topology: Topology::default(),
             prober: Prober::new(&config.probe_key),
-            hosts: Hosts::new(limits.hosts, limits.hosts_per_port),
+            hosts: Hosts::new(limits.hosts, limits.hosts_per_port, limits.host_idle),
+            claims: Claims::default(),
             neighbours: Neighbours::new(limits.held_frames),
             inspection: Inspection::new(limits),
             streams: BTreeMap::new(),
@@ -146,8 +156,11 @@ impl Fabric {
             agenda: Agenda::new(),
             rng: config.seed.derive("peerings").rng(),
             roles_seen: 0,
+            roles_of: BTreeMap::new(),
             packet_ins: BTreeMap::new(),
             full: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            evictions: BTreeMap::new(),
             outputs: VecDeque::new(),
             config,
         }
@@ -172,8 +185,15 @@ impl Fabric {
         self.outputs.push_back(output);
     }
 
-    /// Says that a bound was reached, at most once in ten seconds for each.
+    /// Counts something that made room for something else.
+    pub(crate) fn evicted(&mut self, what: Limit) {
+        *self.evictions.entry(what).or_default() += 1;
+    }
+
+    /// Counts something that was refused for want of room, and says so, at most once in ten seconds
+    /// for each bound.
     pub(crate) fn limit_reached(&mut self, what: Limit) {
+        *self.refused.entry(what).or_default() += 1;
         let quiet = nearcast_machine::Span::from_secs(10);
         if self.full.get(&what).is_none_or(|last| self.now.since(*last) >= quiet) {
             self.full.insert(what, self.now);
@@ -240,6 +260,7 @@ impl Fabric {
             Timer::Probe => self.probe_all(),
             Timer::Settle(port) => self.settle(port),
             Timer::Ask(address) => self.ask_again(address),
+            Timer::Claim(claim) => self.claim_due(claim),
             Timer::Inspect => {
                 self.inspection.expire(self.now);
                 self.take_findings(None);

@@ -1,8 +1,9 @@
 //! Links, hosts, and the entries that bring frames to them.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use crate::claims::Claim;
 use crate::discovery::Probe;
 use crate::entry::EntryKey;
 use crate::event::Limit;
@@ -180,37 +181,75 @@ impl Fabric {
 
     fn forget_hosts(&mut self, at: Attachment) {
         for mac in self.hosts.forget_port(at) {
-            self.event(Event::HostGone { mac, at });
-            self.forward_host(mac, &mut BTreeMap::new());
-            self.reconsider_host(mac);
+            self.host_gone(mac, at);
         }
     }
 
+    fn host_gone(&mut self, mac: Mac, at: Attachment) {
+        self.event(Event::HostGone { mac, at });
+        self.forward_host(mac, &mut BTreeMap::new());
+        self.reconsider_host(mac);
+    }
+
     /// Learns from a frame that entered at an edge port.
-    pub(crate) fn learn(&mut self, mac: Mac, address: Option<Ipv4Addr>, at: Attachment) {
+    pub(crate) fn learn(&mut self, mac: Mac, address: Option<IpAddr>, at: Attachment) {
         let range = self.config.virtual_range;
-        if mac.is_multicast() || mac == range.mac() || pipeline::is_tag(mac) || !self.is_edge(at) {
+        let ours = mac == range.mac() || pipeline::is_tag(mac);
+        if mac.is_multicast() || ours || !self.is_edge(at) {
             return;
         }
-        let address = address.filter(|ip| !range.contains(*ip) && !ip.is_unspecified());
-        match self.hosts.learn(mac, address, at) {
+        let address = address.filter(|ip| match ip {
+            IpAddr::V4(ip) => !range.contains(*ip) && !ip.is_unspecified() && !ip.is_multicast(),
+            IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
+        });
+        self.heard(mac, address, at);
+        match self.hosts.learn(self.now, mac, address, at) {
             Learned::Known => return,
             Learned::Refused => {
                 self.limit_reached(Limit::Hosts);
                 return;
             }
+            Learned::Elsewhere => {
+                self.claim(Claim::Host(mac), mac, address, at);
+                return;
+            }
             Learned::Address => {}
-            Learned::New => {
+            Learned::Owned => {
+                if let Some(address) = address {
+                    self.claim(Claim::Address(address), mac, Some(address), at);
+                }
+                return;
+            }
+            Learned::New { evicted } => {
+                if let Some(evicted) = evicted {
+                    self.evicted(Limit::Hosts);
+                    self.host_gone(evicted, at);
+                }
                 self.event(Event::HostLearned { mac, address, at });
                 self.forward_host(mac, &mut BTreeMap::new());
                 self.reconsider_host(mac);
-            }
-            Learned::Moved(from) => {
-                self.event(Event::HostMoved { mac, from, to: at });
-                self.forward_host(mac, &mut BTreeMap::new());
-                self.reconsider_host(mac);
+                // It may say that it has what another has.
+                if let Some(address) = address.filter(|ip| self.hosts.owner(*ip) != Some(mac)) {
+                    self.claim(Claim::Address(address), mac, Some(address), at);
+                }
             }
         }
+        self.deliver_held(mac, at);
+    }
+
+    /// A host is at another port now.
+    pub(crate) fn moved(&mut self, mac: Mac, to: Attachment) {
+        let Some(from) = self.hosts.relocate(self.now, mac, to) else {
+            self.limit_reached(Limit::Hosts);
+            return;
+        };
+        self.event(Event::HostMoved { mac, from, to });
+        self.forward_host(mac, &mut BTreeMap::new());
+        self.reconsider_host(mac);
+        self.deliver_held(mac, to);
+    }
+
+    fn deliver_held(&mut self, mac: Mac, at: Attachment) {
         for held in self.neighbours.take(|held| held.destination == mac) {
             self.frame_out(at, held.frame);
         }

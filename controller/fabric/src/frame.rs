@@ -1,10 +1,11 @@
 //! Ethernet frames: what of a packet-in matters, and the few frames the controller makes itself.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use crate::Mac;
+use crate::ndp::{self, IPV6, Neighbour};
 
 /// EtherType of ARP.
 pub(crate) const ARP: u16 = 0x0806;
@@ -32,10 +33,12 @@ pub(crate) enum Content<'a> {
     Arp(Arp),
     Tcp(Segment<'a>),
     Udp(Datagram<'a>),
-    /// Another protocol over IPv4.
-    Ipv4 {
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
+    /// IPv6 neighbour discovery.
+    Ndp(Neighbour),
+    /// Another protocol over IP.
+    Ip {
+        source: IpAddr,
+        destination: IpAddr,
     },
     /// Anything else, what is malformed above Ethernet included.
     Other,
@@ -82,18 +85,19 @@ impl<'a> Frame<'a> {
             LLDP => Content::Lldp(payload),
             ARP => Arp::parse(payload).map_or(Content::Other, Content::Arp),
             IPV4 => ipv4(bytes).unwrap_or(Content::Other),
+            IPV6 => ipv6(bytes).unwrap_or(Content::Other),
             _ => Content::Other,
         };
         Some(Frame { source: Mac(*source), destination: Mac(*destination), content })
     }
 
-    /// The IPv4 addresses of sender and receiver.
-    pub(crate) fn addresses(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    /// The IP addresses of sender and receiver.
+    pub(crate) fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.content {
-            Content::Tcp(s) => Some((*s.source.ip(), *s.destination.ip())),
-            Content::Udp(d) => Some((*d.source.ip(), *d.destination.ip())),
-            Content::Ipv4 { source, destination } => Some((source, destination)),
-            Content::Arp(_) | Content::Lldp(_) | Content::Other => None,
+            Content::Tcp(s) => Some(((*s.source.ip()).into(), (*s.destination.ip()).into())),
+            Content::Udp(d) => Some(((*d.source.ip()).into(), (*d.destination.ip()).into())),
+            Content::Ip { source, destination } => Some((source, destination)),
+            Content::Arp(_) | Content::Ndp(_) | Content::Lldp(_) | Content::Other => None,
         }
     }
 }
@@ -119,8 +123,22 @@ fn ipv4(bytes: &[u8]) -> Option<Content<'_>> {
             destination: SocketAddrV4::new(destination, udp.destination_port()),
             payload: udp.payload(),
         }),
-        _ => Content::Ipv4 { source, destination },
+        _ => Content::Ip { source: source.into(), destination: destination.into() },
     })
+}
+
+fn ipv6(bytes: &[u8]) -> Option<Content<'_>> {
+    let packet = SlicedPacket::from_ethernet(bytes).ok()?;
+    let Some(NetSlice::Ipv6(ip)) = packet.net else { return None };
+    let source = ip.header().source_addr();
+    let destination = ip.header().destination_addr();
+    if let Some(TransportSlice::Icmpv6(message)) = &packet.transport
+        && matches!(message.type_u8(), ndp::SOLICITATION | ndp::ADVERTISEMENT)
+    {
+        let ends = (source, destination);
+        return Neighbour::parse(ends, ip.header().hop_limit(), message).map(Content::Ndp);
+    }
+    Some(Content::Ip { source: source.into(), destination: destination.into() })
 }
 
 impl Arp {
@@ -226,7 +244,7 @@ mod tests {
         let frame = Frame::parse(&bytes).expect("a frame");
         let datagram = Datagram { source, destination, payload: b"offer" };
         assert_eq!(frame.content, Content::Udp(datagram));
-        assert_eq!(frame.addresses(), Some((*source.ip(), *destination.ip())));
+        assert_eq!(frame.addresses(), Some(((*source.ip()).into(), (*destination.ip()).into())));
     }
 
     proptest! {

@@ -93,6 +93,19 @@ impl Ledger {
         changes
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&EntryKey, &Entry)> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&u32, &Group)> {
+        self.groups.iter()
+    }
+
+    /// How many entries and groups are wanted.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.entries.len(), self.groups.len())
+    }
+
     /// A number that is another after every change.
     pub(crate) fn revision(&self) -> u64 {
         self.revision

@@ -16,6 +16,7 @@ mod agenda;
 mod aliases;
 mod audit;
 mod branching;
+mod claims;
 mod config;
 mod delay;
 mod discovery;
@@ -29,11 +30,13 @@ mod hosts;
 mod inspection;
 mod ledger;
 mod matchmaking;
+mod ndp;
 mod nearness;
 mod neighbours;
 mod offers;
 mod packet_in;
 mod pipeline;
+mod policy;
 mod pool;
 mod rate;
 mod reassembly;
@@ -44,13 +47,17 @@ mod stream;
 mod switch;
 mod topology;
 mod translate;
+mod view;
 
 pub use config::{Config, ConfigError, Limits, RTMP_PORT};
 pub use event::{
-    Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime, Withdrawal,
+    Duplicate, Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime,
+    Withdrawal,
 };
 pub use fabric::{ConnectionId, Fabric, Input, Output};
+pub use policy::{Policy, Subnet};
 pub use pool::VirtualRange;
 pub use reassembly::{Reassembly, ReassemblyError};
 pub use rust_openflow::Mac;
 pub use topology::{Attachment, DatapathId};
+pub use view::{HostView, LinkView, MemberView, PeeringView, Statistics, StreamView, SwitchView};

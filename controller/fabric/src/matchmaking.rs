@@ -100,10 +100,31 @@ impl Fabric {
         }
         let stream = self.streams.get_mut(key)?;
         stream.told_not_near.retain(|mac, _| not_near.contains_key(mac));
-        if viewers.is_empty() || self.config.observe_only {
+        let broadcaster = broadcaster.filter(|_| !viewers.is_empty());
+        if self.config.observe_only {
+            self.withhold(key, broadcaster.as_ref(), &viewers);
             return None;
         }
         Some(Wanted { broadcaster: broadcaster?, viewers })
+    }
+
+    /// Tells of the peering that there would be.
+    fn withhold(
+        &mut self,
+        key: &StreamKey,
+        broadcaster: Option<&Candidate>,
+        viewers: &BTreeMap<Mac, Candidate>,
+    ) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let addresses = viewers.values().map(|viewer| viewer.place.address).collect();
+        let withheld = broadcaster.map(|broadcaster| (broadcaster.place.address, addresses));
+        if std::mem::replace(&mut stream.withheld, withheld.clone()) == withheld {
+            return;
+        }
+        if let Some((broadcaster, viewers)) = withheld {
+            let stream = key.name.clone();
+            self.event(Event::PeeringWithheld { stream, broadcaster, viewers });
+        }
     }
 
     /// Where a holder of a role is, unless that is not known or it was passed over.
@@ -139,6 +160,10 @@ impl Fabric {
     /// Begins a peering without viewers; `false` if it cannot be.
     fn form(&mut self, key: &StreamKey, broadcaster: &Candidate) -> bool {
         let switch = broadcaster.place.at.switch;
+        if !self.has_room_for_group(switch) {
+            self.limit_reached(Limit::GroupsPerSwitch);
+            return false;
+        }
         let Some((group, tag)) = self.pool.allocate().zip(self.tags.allocate()) else {
             self.limit_reached(Limit::VirtualAddresses);
             return false;

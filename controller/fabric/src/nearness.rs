@@ -25,6 +25,10 @@ impl Fabric {
             // They hear each other without the switch, which would not send back out of that port.
             return Err(NotNear::SamePort);
         }
+        let hosts = [broadcaster.place.address, viewer.place.address];
+        if !hosts.iter().all(|host| self.config.policy.may_peer(*host)) {
+            return Err(NotNear::NotAllowed);
+        }
         if self.switches.get(&to.switch).is_some_and(|switch| switch.refuses_peerings) {
             return Err(NotNear::Unsupported);
         }

@@ -1,16 +1,54 @@
 //! Addresses that were asked for and are not known yet.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::{Attachment, Mac};
+use crate::frame::Arp;
+use crate::{Attachment, Mac, ndp};
 
 /// Someone who wants to know an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asker {
     pub(crate) mac: Mac,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) at: Attachment,
+}
+
+impl Asker {
+    /// The frame that tells it who has an address.
+    pub(crate) fn answer(&self, target: IpAddr, owner: Mac) -> Vec<u8> {
+        match (self.address, target) {
+            (IpAddr::V6(address), IpAddr::V6(target)) => {
+                ndp::advertisement(owner, target, (self.mac, address))
+            }
+            _ => self.arp(target).answered_by(owner),
+        }
+    }
+
+    /// The frame by which it asks everybody for an address.
+    pub(crate) fn request(&self, target: IpAddr) -> Vec<u8> {
+        match (self.address, target) {
+            (IpAddr::V6(address), IpAddr::V6(target)) => {
+                ndp::solicitation(self.mac, address, target)
+            }
+            _ => self.arp(target).frame(self.mac, Mac::BROADCAST),
+        }
+    }
+
+    fn arp(&self, target: IpAddr) -> Arp {
+        // Who asks for one kind of address has one of the same kind.
+        let v4 = |address| match address {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        };
+        Arp {
+            request: true,
+            sender_mac: self.mac,
+            sender: v4(self.address),
+            target_mac: Mac::default(),
+            target: v4(target),
+        }
+    }
 }
 
 /// An address being asked for.
@@ -26,7 +64,7 @@ pub(crate) struct Ask {
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) destination: Mac,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) from: Attachment,
     pub(crate) frame: Vec<u8>,
 }
@@ -37,7 +75,7 @@ const ASKERS: usize = 32;
 /// What is asked for, and what waits for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
-    asks: BTreeMap<Ipv4Addr, Ask>,
+    asks: BTreeMap<IpAddr, Ask>,
     held: Vec<Held>,
     limit: usize,
 }
@@ -50,7 +88,7 @@ impl Neighbours {
 
     /// Notes that `address` is wanted; `true` if nobody was asking for it yet. Hosts of one port
     /// may have a quarter of all asks open: one that scans leaves room for others.
-    pub(crate) fn want(&mut self, address: Ipv4Addr, asker: Asker) -> bool {
+    pub(crate) fn want(&mut self, address: IpAddr, asker: Asker) -> bool {
         if !self.asks.contains_key(&address) {
             let first_by = |ask: &&Ask| ask.askers.first().is_some_and(|a| a.at == asker.at);
             let by_port = self.asks.values().filter(first_by).count();
@@ -65,13 +103,18 @@ impl Neighbours {
         ask.tries == 0
     }
 
-    pub(crate) fn ask(&mut self, address: Ipv4Addr) -> Option<&mut Ask> {
+    pub(crate) fn ask(&mut self, address: IpAddr) -> Option<&mut Ask> {
         self.asks.get_mut(&address)
     }
 
     /// Ends an ask, answered or not.
-    pub(crate) fn settle(&mut self, address: Ipv4Addr) -> Option<Ask> {
+    pub(crate) fn settle(&mut self, address: IpAddr) -> Option<Ask> {
         self.asks.remove(&address)
+    }
+
+    /// How many addresses are asked for, and frames held.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.asks.len(), self.held.len())
     }
 
     /// Holds a frame; `false` if there is no room.

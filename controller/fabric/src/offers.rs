@@ -140,6 +140,7 @@ impl Fabric {
     pub(crate) fn answered(&mut self, alias: Ipv4Addr, at: Attachment, answer: Answer) {
         let Some(place) = self.aliases.place(alias).filter(|place| place.at == at) else { return };
         let now = self.now;
+        self.hosts.heard(now, place.mac);
         let key = self.peerings.get(&answer.peering).cloned();
         let Some(key) = key else {
             // It missed the withdrawal.

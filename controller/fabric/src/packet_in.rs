@@ -1,6 +1,6 @@
 //! Packet-ins: what each teaches and calls for.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use nearcast_machine::Span;
 use nearcast_media::peering;
@@ -9,6 +9,7 @@ use nearcast_media::rtmp::Side;
 use crate::event::Limit;
 use crate::fabric::{Fabric, Timer};
 use crate::frame::{Arp, Content, Frame, Segment};
+use crate::ndp::Neighbour;
 use crate::neighbours::{Asker, Held};
 use crate::pipeline::{FORWARDING, INSPECT, PEERING};
 use crate::switch::Class;
@@ -26,7 +27,7 @@ impl Fabric {
         let Some(frame) = Frame::parse(bytes) else { return };
         let class = match (table, frame.content) {
             (_, Content::Lldp(_)) => Class::Lldp,
-            (INSPECT, Content::Arp(_)) => Class::Arp,
+            (INSPECT, Content::Arp(_) | Content::Ndp(_)) => Class::Arp,
             (INSPECT, Content::Tcp(_)) => Class::Rtmp,
             (PEERING, Content::Udp(_)) => Class::Answer,
             (FORWARDING, _) => Class::Unknown,
@@ -44,6 +45,7 @@ impl Fabric {
                 }
             }
             Content::Arp(arp) if table == INSPECT => self.arp(at, &frame, arp),
+            Content::Ndp(neighbour) if table == INSPECT => self.ndp(at, &frame, neighbour),
             Content::Tcp(segment) if table == INSPECT => self.rtmp(at, frame.source, &segment),
             Content::Udp(datagram) if table == PEERING => {
                 if let Ok(peering::Message::Answer(answer)) =
@@ -59,7 +61,10 @@ impl Fabric {
     fn admits(&mut self, at: Attachment, class: Class) -> bool {
         let now = self.now;
         let Some(switch) = self.switches.get_mut(&at.switch) else { return false };
-        if switch.admits(class, now) {
+        if !switch.ports.contains_key(&at.port) {
+            return false;
+        }
+        if switch.admits(class, at.port, now) {
             return true;
         }
         *self.packet_ins.entry(class.dropped()).or_default() += 1;
@@ -77,10 +82,11 @@ impl Fabric {
         if arp.sender_mac != frame.source || range.contains(arp.sender) || !self.is_edge(at) {
             return;
         }
-        self.learn(arp.sender_mac, Some(arp.sender), at);
+        let sender = IpAddr::V4(arp.sender);
+        self.learn(arp.sender_mac, Some(sender), at);
         // What is sent to one host reaches it without us.
         let direct = !frame.destination.is_multicast() && frame.destination != range.mac();
-        self.resolved(arp.sender, direct.then_some(frame.destination));
+        self.resolved(sender, direct.then_some(frame.destination));
         if direct || !arp.request || arp.target == arp.sender {
             return;
         }
@@ -88,23 +94,44 @@ impl Fabric {
             self.frame_out(at, arp.answered_by(range.mac()));
             return;
         }
-        if let Some(owner) = self.hosts.owner(arp.target) {
+        let asker = Asker { mac: arp.sender_mac, address: sender, at };
+        self.asked(asker, arp.target.into());
+    }
+
+    fn ndp(&mut self, at: Attachment, frame: &Frame<'_>, neighbour: Neighbour) {
+        // As above: nobody speaks for another.
+        let own = neighbour.link_layer.is_none_or(|mac| mac == frame.source);
+        if !own || !self.is_edge(at) {
+            return;
+        }
+        let Neighbour { source, target, .. } = neighbour;
+        let sender = if neighbour.solicitation { source } else { target };
+        self.learn(frame.source, Some(sender.into()), at);
+        let direct = !frame.destination.is_multicast();
+        self.resolved(sender.into(), direct.then_some(frame.destination));
+        if !direct && neighbour.solicitation && target != source {
+            self.asked(Asker { mac: frame.source, address: source.into(), at }, target.into());
+        }
+    }
+
+    /// A host asks everybody for an address: it is answered, or the address is asked for.
+    fn asked(&mut self, asker: Asker, target: IpAddr) {
+        if let Some(owner) = self.hosts.owner(target) {
             // Hosts behind one port hear each other, and one that probes its own address must not
             // be told that it is taken.
-            let elsewhere = self.hosts.host(owner).is_some_and(|host| host.at != at);
-            if elsewhere && owner != arp.sender_mac {
-                self.frame_out(at, arp.answered_by(owner));
+            let elsewhere = self.hosts.host(owner).is_some_and(|host| host.at != asker.at);
+            if elsewhere && owner != asker.mac {
+                self.frame_out(asker.at, asker.answer(target, owner));
             }
             return;
         }
-        let asker = Asker { mac: arp.sender_mac, address: arp.sender, at };
-        if self.neighbours.want(arp.target, asker) {
-            self.ask_again(arp.target);
+        if self.neighbours.want(target, asker) {
+            self.ask_again(target);
         }
     }
 
     /// Asks for an address at the edge, or gives up.
-    pub(crate) fn ask_again(&mut self, target: Ipv4Addr) {
+    pub(crate) fn ask_again(&mut self, target: IpAddr) {
         let Some(ask) = self.neighbours.ask(target) else { return };
         ask.tries += 1;
         let tries = ask.tries;
@@ -118,32 +145,18 @@ impl Fabric {
         self.agenda.set(Timer::Ask(target), self.now + ASK_AGAIN);
         // The first asker's own addresses make the request one that any host answers.
         let Some(asker) = asker else { return };
-        let request = Arp {
-            request: true,
-            sender_mac: asker.mac,
-            sender: asker.address,
-            target_mac: Mac::default(),
-            target,
-        };
-        let frame = request.frame(asker.mac, Mac::BROADCAST);
+        let frame = asker.request(target);
         let edges = self.edges();
         self.spread_frame(&edges, asker.at, &frame);
     }
 
     /// Answers those who waited for an address that is known now, but for who `heard` it already.
-    fn resolved(&mut self, address: Ipv4Addr, heard: Option<Mac>) {
+    pub(crate) fn resolved(&mut self, address: IpAddr, heard: Option<Mac>) {
         let Some(owner) = self.hosts.owner(address) else { return };
         let Some(ask) = self.neighbours.settle(address) else { return };
         self.agenda.cancel(&Timer::Ask(address));
         for asker in ask.askers.into_iter().filter(|asker| Some(asker.mac) != heard) {
-            let request = Arp {
-                request: true,
-                sender_mac: asker.mac,
-                sender: asker.address,
-                target_mac: Mac::default(),
-                target: address,
-            };
-            self.frame_out(asker.at, request.answered_by(owner));
+            self.frame_out(asker.at, asker.answer(address, owner));
         }
     }
 
@@ -151,7 +164,7 @@ impl Fabric {
         if !self.is_edge(at) {
             return;
         }
-        self.learn(source, self.unowned(*segment.source.ip()), at);
+        self.learn(source, self.unowned((*segment.source.ip()).into()), at);
         let ports = &self.rtmp_ports;
         let side = if ports.contains(&segment.destination.port()) {
             Side::Client
@@ -203,8 +216,9 @@ impl Fabric {
         }
     }
 
-    /// An address that a mere IP packet may claim: one that no host has shown by ARP.
-    fn unowned(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+    /// An address that a mere IP packet may claim: one that no host has shown by ARP or neighbour
+    /// discovery.
+    fn unowned(&self, address: IpAddr) -> Option<IpAddr> {
         self.hosts.owner(address).is_none().then_some(address)
     }
 }

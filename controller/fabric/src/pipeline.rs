@@ -6,6 +6,9 @@
 //!   880  from a port that leads to a switch       -> 1      inspected where it entered
 //!   870  ARP to one host                          -> controller and 1
 //!   860  ARP                                      -> controller
+//!   858  IPv6 neighbour advertisement             -> controller and 1
+//!   856  IPv6 neighbour solicitation to one host  -> controller and 1
+//!   854  IPv6 neighbour solicitation              -> controller
 //!   840  IPv4 from the virtual range              -> drop   anti-spoofing
 //!   820  a peered host's UDP 7935 to the virtual range, from its port
 //!                                                 -> source becomes its alias, 1
@@ -37,7 +40,7 @@
 //!     0  anything                                 -> controller
 //! ```
 //!
-//! ARP requests to everybody go to the controller alone, which answers for hosts it knows. Those to
+//! ARP requests and neighbour solicitations to everybody go to the controller alone, which answers for hosts it knows. Those to
 //! one host, by which hosts refresh what they know, reach it as well: while the controller is away
 //! hosts do not lose each other.
 //!
@@ -55,7 +58,7 @@ use nearcast_media::peering;
 use crate::distribution::Tag;
 use crate::entry::{Entry, EntryKey, Masked, Pattern, Purpose, Step};
 use crate::frame::{ARP, IPV4, LLDP, TCP, UDP};
-use crate::{Mac, VirtualRange};
+use crate::{Mac, VirtualRange, ndp};
 
 pub(crate) const INSPECT: u8 = 0;
 pub(crate) const PEERING: u8 = 1;
@@ -104,6 +107,12 @@ pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Plac
     let ether = |eth_type| Pattern { eth_type: Some(eth_type), ..Pattern::default() };
     let unicast = Masked { value: Mac::default(), mask: GROUP_BIT };
     let to_one = Pattern { eth_destination: Some(unicast), ..ether(ARP) };
+    let neighbour = |kind, eth_destination| Pattern {
+        ip_protocol: Some(ndp::ICMPV6),
+        icmpv6_type: Some(kind),
+        eth_destination,
+        ..ether(ndp::IPV6)
+    };
     let to_virtual_mac =
         Pattern { eth_destination: Some(range.mac().into()), ..Pattern::default() };
     let tags = Masked { value: tag_mac(Tag::new(0)), mask: TAG_MASK };
@@ -113,6 +122,9 @@ pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Plac
         (key(INSPECT, 900, ether(LLDP)), up()),
         (key(INSPECT, 870, to_one), up().goto(PEERING)),
         (key(INSPECT, 860, ether(ARP)), up()),
+        (key(INSPECT, 858, neighbour(ndp::ADVERTISEMENT, None)), up().goto(PEERING)),
+        (key(INSPECT, 856, neighbour(ndp::SOLICITATION, Some(unicast))), up().goto(PEERING)),
+        (key(INSPECT, 854, neighbour(ndp::SOLICITATION, None)), up()),
         (key(INSPECT, 840, virtual_source), ours()),
         (key(INSPECT, 800, virtual_destination), ours()),
         (key(INSPECT, 0, any), ours().goto(PEERING)),

@@ -55,13 +55,16 @@ impl Fabric {
         name: StreamName,
     ) {
         let (host, server) = ends(connection);
-        let origin = if self.config.cdn.is_empty() {
+        let learns = self.config.cdn.is_empty() && self.config.policy.cdn.is_empty();
+        let origin = if learns {
             Some(Origin::Server(server))
         } else {
-            self.config.cdn.contains(&connection.server).then_some(Origin::Cdn)
+            let listed = self.config.cdn.contains(&connection.server);
+            let within = self.config.policy.cdn.iter().any(|subnet| subnet.contains(server));
+            (listed || within).then_some(Origin::Cdn)
         };
         let counts = origin.is_some();
-        if counts && role == Role::Broadcaster && self.config.cdn.is_empty() {
+        if counts && role == Role::Broadcaster && learns {
             let room = self.learned_cdn.len() < LEARNED_SERVERS;
             if room && self.learned_cdn.insert(server) {
                 self.event(Event::CdnLearned { server });
@@ -75,6 +78,11 @@ impl Fabric {
             self.limit_reached(Limit::Streams);
             return;
         }
+        let of_host = self.roles_of.get(&client).copied().unwrap_or(0);
+        if of_host >= self.config.limits.roles_per_host {
+            self.limit_reached(Limit::RolesPerHost);
+            return;
+        }
         self.roles_seen += 1;
         let holder = Holder {
             mac: client,
@@ -85,7 +93,10 @@ impl Fabric {
             order: self.roles_seen,
         };
         let stream = self.streams.entry(key.clone()).or_default();
-        stream.holders(role).insert(connection, holder);
+        if let Some(before) = stream.holders(role).insert(connection, holder) {
+            self.role_lost(before.mac);
+        }
+        *self.roles_of.entry(client).or_default() += 1;
         self.reconsider(&key);
     }
 
@@ -101,8 +112,19 @@ impl Fabric {
         for origin in [Origin::Cdn, Origin::Server(server)] {
             let key = StreamKey { origin, name: name.clone() };
             let Some(stream) = self.streams.get_mut(&key) else { continue };
-            stream.holders(role).remove(&connection);
+            if let Some(holder) = stream.holders(role).remove(&connection) {
+                self.role_lost(holder.mac);
+            }
             self.reconsider(&key);
+        }
+    }
+
+    fn role_lost(&mut self, mac: Mac) {
+        if let Some(count) = self.roles_of.get_mut(&mac) {
+            *count -= 1;
+            if *count == 0 {
+                self.roles_of.remove(&mac);
+            }
         }
     }
 

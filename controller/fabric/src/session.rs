@@ -392,6 +392,7 @@ impl Fabric {
     fn port_down(&mut self, at: Attachment) {
         let Some(switch) = self.switches.get_mut(&at.switch) else { return };
         let Some(port) = switch.ports.remove(&at.port) else { return };
+        switch.forget_port(at.port);
         self.agenda.cancel(&Timer::Settle(at));
         self.event(Event::Port { switch: at.switch, port: at.port, name: port.name, up: false });
         self.port_lost(at);

@@ -51,6 +51,8 @@ pub(crate) struct Stream {
     /// Hosts that declined or never answered, by the connection that was their newest then. A new
     /// connection is a new chance.
     pub(crate) passed_over: BTreeMap<Mac, ConnectionKey>,
+    /// The broadcaster and viewers of a peering that was withheld in a dry run, so that it is told once.
+    pub(crate) withheld: Option<(Ipv4Addr, Vec<Ipv4Addr>)>,
     /// Viewers said not to be near, so that each is said once.
     pub(crate) told_not_near: BTreeMap<Mac, NotNear>,
 }

@@ -172,6 +172,9 @@ pub(crate) struct Switch {
     waiting: Vec<Then>,
     sent: VecDeque<(u32, Concern)>,
     rates: BTreeMap<Class, TokenBucket>,
+    /// What one port may take of the control classes, and of frames to hosts not known.
+    per_port: (u32, u32),
+    shares: BTreeMap<(u32, Class), TokenBucket>,
     /// Entries kept, added and removed by the last reconciliation.
     pub(crate) reconciled: (usize, usize, usize),
     /// Classes whose limit was reported lately.
@@ -208,6 +211,8 @@ impl Switch {
             waiting: Vec::new(),
             sent: VecDeque::new(),
             rates: BTreeMap::from(buckets),
+            per_port: (limits.control_rate / 4, limits.unknown_rate / 4),
+            shares: BTreeMap::new(),
             reconciled: (0, 0, 0),
             reported: BTreeMap::new(),
         }
@@ -329,9 +334,31 @@ impl Switch {
         self.waiting.extend(unconfirmed.filter(|then| *then != Then::Ready));
     }
 
-    /// Whether a packet-in of this class may be looked at now.
-    pub(crate) fn admits(&mut self, class: Class, now: Time) -> bool {
+    /// Whether a packet-in of this class, from this port, may be looked at now. What one port sends
+    /// beyond its share costs the others nothing.
+    pub(crate) fn admits(&mut self, class: Class, port: u32, now: Time) -> bool {
+        if let Some(share) = self.share_of_port(class) {
+            let bucket = self.shares.entry((port, class));
+            if !bucket.or_insert_with(|| TokenBucket::new(share, share / 2)).take(now) {
+                return false;
+            }
+        }
         self.rates.get_mut(&class).is_none_or(|rate| rate.take(now))
+    }
+
+    /// Packet-ins a second of this class that one port may take; `None` if all of them. RTMP may well
+    /// come by one port alone, the CDN's.
+    fn share_of_port(&self, class: Class) -> Option<u32> {
+        match class {
+            Class::Lldp | Class::Arp => Some(self.per_port.0),
+            Class::Unknown => Some(self.per_port.1),
+            Class::Rtmp | Class::Answer => None,
+        }
+    }
+
+    /// Forgets what was kept of a port.
+    pub(crate) fn forget_port(&mut self, port: u32) {
+        self.shares.retain(|(of, _), _| *of != port);
     }
 
     pub(crate) fn settled_ports(&self) -> BTreeSet<u32> {

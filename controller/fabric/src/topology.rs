@@ -219,6 +219,11 @@ impl Topology {
         self.is_two_way(port, to).then_some(to)
     }
 
+    /// Every direction of a link that is proven, with its delay in use.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (Attachment, Attachment, Option<Span>)> {
+        self.links.iter().map(|(from, link)| (*from, link.to, self.link_delay(*from, link.to)))
+    }
+
     /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra 1959,
     /// from the destination backwards). Every step on the way costs something, so a path made of any
     /// of the ports at each switch ends there.

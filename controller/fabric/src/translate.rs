@@ -91,6 +91,7 @@ pub(crate) fn matching(pattern: &Pattern) -> Match {
         fields.extend(pattern.source_port.map(Oxm::TcpSrc));
         fields.extend(pattern.destination_port.map(Oxm::TcpDst));
     }
+    fields.extend(pattern.icmpv6_type.map(Oxm::Icmpv6Type));
     fields.extend(pattern.tcp_flags.map(|flags| Oxm::TcpFlags(WireMasked::new(flags, flags))));
     Match { fields }
 }
@@ -137,6 +138,7 @@ pub(crate) fn pattern(matching: &Match) -> Option<Pattern> {
                 pattern.ip_protocol = Some(UDP);
                 pattern.destination_port = Some(*port);
             }
+            Oxm::Icmpv6Type(kind) => pattern.icmpv6_type = Some(*kind),
             Oxm::TcpFlags(flags) if flags.mask.is_none_or(|mask| mask == flags.value) => {
                 pattern.tcp_flags = Some(flags.value);
             }

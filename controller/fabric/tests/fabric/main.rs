@@ -2,9 +2,11 @@
 
 mod faults;
 mod forwarding;
+mod identity;
 mod inspection;
 mod packet;
 mod peering;
+mod policy;
 mod rtmp;
 mod spanning;
 mod switch;

@@ -37,6 +37,12 @@ fn transport(frame: &[u8], protocol: u8) -> Option<usize> {
     (frame[23] == protocol).then(|| 14 + usize::from(frame[14] & 0x0f) * 4)
 }
 
+/// The type of an ICMPv6 message right behind its IPv6 header.
+pub(crate) fn icmpv6(frame: &[u8]) -> Option<u8> {
+    let is = eth_type(frame) == 0x86dd && frame.get(20) == Some(&58);
+    frame.get(54).copied().filter(|_| is)
+}
+
 fn agrees<T: PartialEq + Copy>(
     value: Option<T>,
     wanted: &Masked<T>,
@@ -64,7 +70,9 @@ pub(crate) fn matches(matching: &Match, in_port: u32, frame: &[u8]) -> bool {
         Oxm::EthDst(mac) => agrees(Some(mac_at(frame, 0)), mac, and_mac),
         Oxm::EthSrc(mac) => agrees(Some(mac_at(frame, 6)), mac, and_mac),
         Oxm::EthType(wanted) => eth_type(frame) == *wanted,
+        Oxm::IpProto(58) => icmpv6(frame).is_some(),
         Oxm::IpProto(protocol) => transport(frame, *protocol).is_some(),
+        Oxm::Icmpv6Type(kind) => icmpv6(frame) == Some(*kind),
         Oxm::Ipv4Src(ip) => agrees(ip_source(frame), ip, and_ip),
         Oxm::Ipv4Dst(ip) => agrees(ip_destination(frame), ip, and_ip),
         Oxm::TcpSrc(wanted) => port(6, 0) == Some(*wanted),

@@ -371,6 +371,8 @@ fn a_host_that_moves_is_offered_its_part_at_its_new_port() {
     world.hosts.get_mut("v1").expect("v1").at = (1, 9);
     let v1 = (world.hosts["v1"].mac, world.hosts["v1"].ip);
     world.send("v1", crate::world::arp(1, v1, (Mac([0; 6]), v1.1)));
+    assert_eq!(withdrawn(&world), [], "it is asked at its old port first");
+    world.run(Span::from_secs(1));
     assert_eq!(withdrawn(&world)[0], (Role::Viewer, Withdrawal::Moved));
     chunk_reaches(&mut world, "b", &["v1"]);
 }

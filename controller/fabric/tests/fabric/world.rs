@@ -4,7 +4,7 @@
 //! only in [`World::run`].
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output};
@@ -41,10 +41,18 @@ pub(crate) struct Host {
     pub(crate) at: (u64, u32),
     pub(crate) peer: Peer,
     pub(crate) neighbours: BTreeMap<Ipv4Addr, Mac>,
+    pub(crate) neighbours6: BTreeMap<Ipv6Addr, Mac>,
     /// ARP replies, IP packets and broadcasts that reached it, but no offers.
     pub(crate) inbox: Vec<Vec<u8>>,
     pub(crate) offers: Vec<Offer>,
     pub(crate) withdrawals: Vec<Withdraw>,
+}
+
+impl Host {
+    pub(crate) fn ip6(&self) -> Ipv6Addr {
+        let [a, b, c, d] = self.ip.octets();
+        Ipv6Addr::from([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d])
+    }
 }
 
 enum Item {
@@ -226,6 +234,7 @@ impl World {
             at,
             peer: Peer::Accepts,
             neighbours: BTreeMap::new(),
+            neighbours6: BTreeMap::new(),
             inbox: Vec::new(),
             offers: Vec::new(),
             withdrawals: Vec::new(),
@@ -419,6 +428,20 @@ impl World {
                 }
             }
             0x88cc => {}
+            0x86dd if matches!(packet::icmpv6(&frame), Some(135 | 136)) => {
+                let ip = |at: usize| {
+                    Ipv6Addr::from(<[u8; 16]>::try_from(&frame[at..at + 16]).expect("16 bytes"))
+                };
+                let (source, target) = (ip(22), ip(62));
+                if packet::icmpv6(&frame) == Some(136) {
+                    host.neighbours6.insert(target, packet::mac_at(&frame, 80));
+                    host.inbox.push(frame);
+                } else if target == host.ip6() {
+                    let asker = (packet::mac_at(&frame, 6), source);
+                    let reply = neighbour(136, (host.mac, target), asker, target);
+                    self.later(self.delay(at), Item::Frame(at.0, at.1, reply));
+                }
+            }
             _ => {
                 let ours = datagram(&frame).filter(|datagram| datagram.destination.port() == 7935);
                 let message =
@@ -538,6 +561,46 @@ pub(crate) fn arp(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr
     frame.extend(sender.1.octets());
     frame.extend(target.0.0);
     frame.extend(target.1.octets());
+    frame
+}
+
+/// A neighbour solicitation (135) or advertisement (136) about `target`.
+pub(crate) fn neighbour(
+    kind: u8,
+    from: (Mac, Ipv6Addr),
+    to: (Mac, Ipv6Addr),
+    target: Ipv6Addr,
+) -> Vec<u8> {
+    let mut payload = target.octets().to_vec();
+    if !from.1.is_unspecified() {
+        payload.extend([if kind == 135 { 1 } else { 2 }, 1]);
+        payload.extend(from.0.0);
+    }
+    let flags = if kind == 135 { 0 } else { 0x60 };
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(from.0.0, to.0.0)
+        .ipv6(from.1.octets(), to.1.octets(), 255)
+        .icmpv6_raw(kind, 0, [flags, 0, 0, 0])
+        .write(&mut frame, &payload)
+        .expect("it fits");
+    frame
+}
+
+/// A solicitation to everybody.
+pub(crate) fn solicit(from: (Mac, Ipv6Addr), target: Ipv6Addr) -> Vec<u8> {
+    let [.., a, b, c] = target.octets();
+    let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
+    neighbour(135, from, (Mac([0x33, 0x33, 0xff, a, b, c]), group), target)
+}
+
+/// A datagram over IPv6.
+pub(crate) fn udp6(from: (Mac, Ipv6Addr), to: (Mac, Ipv6Addr), payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(from.0.0, to.0.0)
+        .ipv6(from.1.octets(), to.1.octets(), 64)
+        .udp(9, 9)
+        .write(&mut frame, payload)
+        .expect("it fits");
     frame
 }
 
