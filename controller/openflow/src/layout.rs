@@ -2,9 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use nom::Parser;
-use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
-
 use crate::Mac;
 use crate::read::{self, Read};
 use crate::write;
@@ -13,8 +10,12 @@ use crate::write;
 pub(crate) trait Fixed: Sized {
     /// How many.
     const LEN: usize;
+    /// Reads it from exactly `LEN` bytes: no value of these types is wrong.
+    fn get(input: &[u8]) -> Self;
     /// Reads it from the front of `input`.
-    fn read(input: &[u8]) -> Read<'_, Self>;
+    fn read(input: &[u8]) -> Read<'_, Self> {
+        read::bytes(Self::LEN)(input).map(|(rest, bytes)| (rest, Self::get(bytes)))
+    }
     /// Fills in `out`, which is `LEN` zero bytes.
     fn put(&self, out: &mut [u8]);
     /// Appends it to `out`: grown once, so that the places of all fields within it are constants.
@@ -26,11 +27,11 @@ pub(crate) trait Fixed: Sized {
 }
 
 macro_rules! number {
-    ($($ty:ty, $parser:expr;)*) => {$(
+    ($($ty:ty)*) => {$(
         impl Fixed for $ty {
             const LEN: usize = size_of::<$ty>();
-            fn read(input: &[u8]) -> Read<'_, $ty> {
-                $parser.parse(input)
+            fn get(input: &[u8]) -> $ty {
+                <$ty>::from_be_bytes(array(input))
             }
             fn put(&self, out: &mut [u8]) {
                 out.copy_from_slice(&self.to_be_bytes());
@@ -39,21 +40,20 @@ macro_rules! number {
     )*};
 }
 
-number! {
-    u8, be_u8;
-    u16, be_u16;
-    u32, be_u32;
-    u64, be_u64;
+number! { u8 u16 u32 u64 }
+
+fn array<const N: usize>(input: &[u8]) -> [u8; N] {
+    input.try_into().expect("as many bytes as the type takes")
 }
 
 impl<T: Fixed + Copy + Default, const N: usize> Fixed for [T; N] {
     const LEN: usize = N * T::LEN;
-    fn read(mut input: &[u8]) -> Read<'_, [T; N]> {
+    fn get(input: &[u8]) -> [T; N] {
         let mut values = [T::default(); N];
-        for value in &mut values {
-            (input, *value) = T::read(input)?;
+        for (value, bytes) in values.iter_mut().zip(input.chunks_exact(T::LEN)) {
+            *value = T::get(bytes);
         }
-        Ok((input, values))
+        values
     }
     fn put(&self, out: &mut [u8]) {
         self.iter().zip(out.chunks_exact_mut(T::LEN)).for_each(|(value, out)| value.put(out));
@@ -62,8 +62,8 @@ impl<T: Fixed + Copy + Default, const N: usize> Fixed for [T; N] {
 
 impl Fixed for Mac {
     const LEN: usize = 6;
-    fn read(input: &[u8]) -> Read<'_, Mac> {
-        <[u8; 6]>::read(input).map(|(rest, octets)| (rest, Mac(octets)))
+    fn get(input: &[u8]) -> Mac {
+        Mac(array(input))
     }
     fn put(&self, out: &mut [u8]) {
         out.copy_from_slice(&self.0);
@@ -72,8 +72,8 @@ impl Fixed for Mac {
 
 impl Fixed for Ipv4Addr {
     const LEN: usize = 4;
-    fn read(input: &[u8]) -> Read<'_, Ipv4Addr> {
-        <[u8; 4]>::read(input).map(|(rest, octets)| (rest, Ipv4Addr::from(octets)))
+    fn get(input: &[u8]) -> Ipv4Addr {
+        Ipv4Addr::from(array::<4>(input))
     }
     fn put(&self, out: &mut [u8]) {
         out.copy_from_slice(&self.octets());
@@ -86,12 +86,15 @@ impl Fixed for Ipv4Addr {
 pub(crate) struct Text<const N: usize>;
 
 impl<const N: usize> Text<N> {
-    pub(crate) fn read(input: &[u8]) -> Read<'_, String> {
-        let (rest, field) = read::bytes(N)(input)?;
+    pub(crate) fn get(field: &[u8]) -> String {
         let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut text = String::from_utf8_lossy(text).into_owned();
         text.truncate(Self::fitting(&text));
-        Ok((rest, text))
+        text
+    }
+
+    pub(crate) fn read(input: &[u8]) -> Read<'_, String> {
+        read::bytes(N)(input).map(|(rest, field)| (rest, Self::get(field)))
     }
 
     /// How many bytes of `text` there is room for.
@@ -135,18 +138,32 @@ macro_rules! layout {
             const LEN: usize = 0 $(+ $lead)?
                 $(+ $crate::layout::layout!(@len $ty$(<$n>)? $([$elem; $len])?) $(+ $pad)?)*;
 
+            fn get(input: &[u8]) -> $name {
+                $(let input = &input[$lead..];)?
+                $(
+                    let ($field, input) = input
+                        .split_at($crate::layout::layout!(@len $ty$(<$n>)? $([$elem; $len])?));
+                    let $field = $crate::layout::layout!(@get $ty$(<$n>)? $([$elem; $len])?, $field);
+                    $(let input = &input[$pad..];)?
+                )*
+                debug_assert!(input.is_empty());
+                $name { $($field),* }
+            }
+
             fn read(input: &[u8]) -> $crate::read::Read<'_, $name> {
+                if let Some((bytes, rest)) = input.split_at_checked(Self::LEN) {
+                    return Ok((rest, Self::get(bytes)));
+                }
+                // Too short: to say from which field on, go through them.
                 let i = input;
                 $(let (i, ()) = $crate::read::pad($lead, i)?;)?
                 $(
-                    let (i, $field) = $crate::read::field(
-                        stringify!($field),
-                        $crate::layout::layout!(@read $ty$(<$n>)? $([$elem; $len])?),
-                        i,
-                    )?;
+                    let len = $crate::layout::layout!(@len $ty$(<$n>)? $([$elem; $len])?);
+                    let (i, _) =
+                        $crate::read::field(stringify!($field), $crate::read::bytes(len), i)?;
                     $(let (i, ()) = $crate::read::pad($pad, i)?;)?
                 )*
-                Ok((i, $name { $($field),* }))
+                unreachable!("{} bytes beyond what was too short", i.len())
             }
 
             fn put(&self, out: &mut [u8]) {
@@ -167,9 +184,11 @@ macro_rules! layout {
     (@len Text<$n:literal>) => { $n };
     (@len Array [$elem:ty; $len:literal]) => { <[$elem; $len] as $crate::layout::Fixed>::LEN };
     (@len $ty:ident) => { <$ty as $crate::layout::Fixed>::LEN };
-    (@read Text<$n:literal>) => { $crate::layout::Text::<$n>::read };
-    (@read Array [$elem:ty; $len:literal]) => { <[$elem; $len] as $crate::layout::Fixed>::read };
-    (@read $ty:ident) => { <$ty as $crate::layout::Fixed>::read };
+    (@get Text<$n:literal>, $bytes:expr) => { $crate::layout::Text::<$n>::get($bytes) };
+    (@get Array [$elem:ty; $len:literal], $bytes:expr) => {
+        <[$elem; $len] as $crate::layout::Fixed>::get($bytes)
+    };
+    (@get $ty:ident, $bytes:expr) => { <$ty as $crate::layout::Fixed>::get($bytes) };
     (@put Text<$n:literal>, $value:expr, $out:expr) => {
         $crate::layout::Text::<$n>::put(&$value, $out)
     };
@@ -195,13 +214,11 @@ macro_rules! open_enum {
 
         impl $crate::layout::Fixed for $name {
             const LEN: usize = size_of::<$repr>();
-            fn read(input: &[u8]) -> $crate::read::Read<'_, $name> {
-                let (rest, value) = <$repr as $crate::layout::Fixed>::read(input)?;
-                let meaning = match value {
+            fn get(input: &[u8]) -> $name {
+                match <$repr as $crate::layout::Fixed>::get(input) {
                     $($value => $name::$variant,)*
                     other => $name::Other(other),
-                };
-                Ok((rest, meaning))
+                }
             }
             fn put(&self, out: &mut [u8]) {
                 let value: $repr = match self {
@@ -219,6 +236,7 @@ pub(crate) use {layout, open_enum};
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     layout! {
         /// Every kind of field there is.
@@ -241,6 +259,13 @@ mod tests {
         assert_eq!(wire.len(), Sample::LEN);
         let (rest, read) = Sample::read(&wire).expect("it reads back");
         assert_eq!((rest.len(), read.text.as_str()), (0, "abc"));
+        assert_eq!(read, Sample { text: "abc".into(), ..sample });
+        for (bytes, field, at) in
+            [(1, "padding", 0), (3, "number", 2), (6, "text", 5), (9, "array", 9)]
+        {
+            let error = read::whole(&wire[..bytes], &wire[..bytes], Sample::read).unwrap_err();
+            assert_eq!(error, Error::Malformed { field, offset: at }, "{bytes} bytes");
+        }
     }
 
     #[test]
