@@ -1,6 +1,5 @@
 //! Links, hosts, and the entries that bring frames to them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::claims::Claim;
@@ -12,7 +11,7 @@ use crate::hosts::Learned;
 use crate::neighbours::Held;
 use crate::pipeline::{FORWARDING, INSPECT, Placed};
 use crate::switch::Concern;
-use crate::topology::{Paths, choose};
+use crate::topology::choose;
 use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 use nearcast_machine::Span;
 use rust_openflow::v13::{Action, Body, PacketOut};
@@ -187,7 +186,7 @@ impl Fabric {
 
     fn host_gone(&mut self, mac: Mac, at: Attachment) {
         self.event(Event::HostGone { mac, at });
-        self.forward_host(mac, &mut BTreeMap::new());
+        self.forward_host(mac);
         self.reconsider_host(mac);
     }
 
@@ -226,7 +225,7 @@ impl Fabric {
                     self.host_gone(evicted, at);
                 }
                 self.event(Event::HostLearned { mac, address, at });
-                self.forward_host(mac, &mut BTreeMap::new());
+                self.forward_host(mac);
                 self.reconsider_host(mac);
                 // It may say that it has what another has.
                 if let Some(address) = address.filter(|ip| self.hosts.owner(*ip) != Some(mac)) {
@@ -244,7 +243,7 @@ impl Fabric {
             return;
         };
         self.event(Event::HostMoved { mac, from, to });
-        self.forward_host(mac, &mut BTreeMap::new());
+        self.forward_host(mac);
         self.reconsider_host(mac);
         self.deliver_held(mac, to);
     }
@@ -272,14 +271,13 @@ impl Fabric {
     }
 
     /// Brings every switch's entry for a host up to date.
-    fn forward_host(&mut self, mac: Mac, paths: &mut PathsBySwitch) {
+    fn forward_host(&mut self, mac: Mac) {
         let at = self.hosts.host(mac).map(|host| host.at);
         let mut switches: Vec<_> = self.switches.keys().copied().collect();
         if let Some(at) = at {
             // From the host outwards: whoever is sent along the new way finds it laid before him, and
             // no two switches send a frame back and forth while only one of them knows.
-            let paths =
-                &*paths.entry(at.switch).or_insert_with(|| self.topology.paths_to(at.switch));
+            let paths = self.topology.paths_to(at.switch);
             let cost = |switch: &DatapathId| match paths.get(switch) {
                 Some(hop) => hop.cost,
                 None if *switch == at.switch => Span::ZERO,
@@ -288,7 +286,7 @@ impl Fabric {
             switches.sort_by_key(|switch| (cost(switch), *switch));
         }
         for switch in switches {
-            match at.and_then(|at| self.way(switch, mac, at, paths)) {
+            match at.and_then(|at| self.way(switch, mac, at)) {
                 Some(port) => {
                     self.set_entry(switch, &Concern::Common, pipeline::to_host(mac, port));
                 }
@@ -301,27 +299,22 @@ impl Fabric {
     }
 
     /// The port by which a switch reaches a host; of equal ones, each host has its own.
-    fn way(
-        &self,
-        from: DatapathId,
-        mac: Mac,
-        to: Attachment,
-        paths: &mut PathsBySwitch,
-    ) -> Option<u32> {
+    fn way(&self, from: DatapathId, mac: Mac, to: Attachment) -> Option<u32> {
         if from == to.switch {
             return Some(to.port);
         }
-        let paths = paths.entry(to.switch).or_insert_with(|| self.topology.paths_to(to.switch));
+        let paths = self.topology.paths_to(to.switch);
         choose(&paths.get(&from)?.ports, &mac.0, from)
     }
 
     /// Brings all forwarding up to date after the graph changed.
     fn reforward(&mut self) {
         self.broadcasts();
-        let mut paths = BTreeMap::new();
-        let hosts: Vec<_> = self.hosts.iter().map(|(mac, _)| mac).collect();
-        for mac in hosts {
-            self.forward_host(mac, &mut paths);
+        let mut hosts: Vec<_> = self.hosts.iter().map(|(mac, host)| (host.at, mac)).collect();
+        // Hosts of one switch share their paths.
+        hosts.sort_unstable();
+        for (_, mac) in hosts {
+            self.forward_host(mac);
         }
     }
 
@@ -371,6 +364,3 @@ impl Fabric {
         }
     }
 }
-
-/// Paths to each destination asked for so far.
-type PathsBySwitch = BTreeMap<DatapathId, Paths>;

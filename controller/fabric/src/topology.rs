@@ -1,7 +1,9 @@
 //! Switches and the links between them: shortest paths and a tree without loops.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use nearcast_machine::{Span, Time};
 
@@ -84,7 +86,12 @@ pub(crate) struct Topology {
     /// The other ends of proven links, by the switch they lead to.
     into: BTreeMap<DatapathId, Vec<Attachment>>,
     tree: Spanning,
+    /// Paths worked out since the graph last changed.
+    known: RefCell<BTreeMap<DatapathId, Arc<Paths>>>,
 }
+
+/// Destinations whose paths are remembered.
+const KNOWN: usize = 512;
 
 /// The way on towards a destination switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +148,7 @@ impl Topology {
             Some(delay) => self.delays.insert(port, delay),
             None => self.delays.remove(&port),
         };
+        self.known.get_mut().clear();
     }
 
     /// Notes that a probe sent out of `from` arrived at `to`; `true` if that changed the graph.
@@ -161,6 +169,7 @@ impl Topology {
         if !link.delay.sample(delay) {
             return None;
         }
+        self.known.get_mut().clear();
         let to = link.to;
         let configured = self.delays.contains_key(&from) || self.delays.contains_key(&to);
         self.link_delay(from, to).filter(|_| !configured)
@@ -227,7 +236,20 @@ impl Topology {
     /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra 1959,
     /// from the destination backwards). Every step on the way costs something, so a path made of any
     /// of the ports at each switch ends there.
-    pub(crate) fn paths_to(&self, destination: DatapathId) -> Paths {
+    pub(crate) fn paths_to(&self, destination: DatapathId) -> Arc<Paths> {
+        let mut known = self.known.borrow_mut();
+        if let Some(paths) = known.get(&destination) {
+            return Arc::clone(paths);
+        }
+        if known.len() == KNOWN {
+            known.pop_first();
+        }
+        let paths = Arc::new(self.find_paths_to(destination));
+        known.insert(destination, Arc::clone(&paths));
+        paths
+    }
+
+    fn find_paths_to(&self, destination: DatapathId) -> Paths {
         let mut found: Paths = BTreeMap::new();
         let mut settled = BTreeSet::new();
         let mut queue = BinaryHeap::from([Reverse((Span::ZERO, destination))]);
@@ -320,6 +342,7 @@ impl Topology {
     }
 
     fn changed(&mut self) {
+        self.known.get_mut().clear();
         self.trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
         self.into = BTreeMap::new();
         let mut alive = Vec::new();
