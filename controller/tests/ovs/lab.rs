@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
@@ -13,6 +14,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 static LABS: AtomicU32 = AtomicU32::new(0);
+/// Bridges of one daemon share one userspace datapath, which drops whatever it would have to look up
+/// while a bridge is made or removed: one lab at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Why this machine cannot run these tests; `None` if it can.
 pub(crate) fn unable() -> Option<String> {
@@ -37,12 +41,16 @@ pub(crate) fn unable() -> Option<String> {
 pub(crate) struct Lab {
     tag: String,
     bridge: String,
+    /// Bridges besides the first.
+    others: Vec<String>,
     hosts: Vec<&'static str>,
     port: u16,
     controller: Option<Child>,
     processes: Vec<Child>,
     pub(crate) folder: TempDir,
     runs: u32,
+    /// Given up last.
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// Runs a command that must succeed.
@@ -73,22 +81,38 @@ impl Lab {
     /// A bridge that expects a controller, with these hosts at ports 1, 2, ... and with the last
     /// bytes of their addresses in 10.0.0.0/8.
     pub(crate) fn new(protocols: &str, hosts: &[(&'static str, u8)]) -> Lab {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let tag = format!("nf{}{}", std::process::id() % 100_000, (b'a' + number as u8) as char);
         // Nobody else gets this port while we hold it, and the controller reuses it afterwards.
         let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = port.local_addr().expect("bound").port();
-        let lab = Lab {
+        let mut lab = Lab {
             bridge: format!("{tag}br"),
+            others: Vec::new(),
             tag,
-            hosts: hosts.iter().map(|(name, _)| *name).collect(),
+            hosts: Vec::new(),
             port,
             controller: None,
             processes: Vec::new(),
             folder: TempDir::new().expect("a temporary folder"),
             runs: 0,
+            _alone: alone,
         };
-        let bridge = &lab.bridge;
+        let bridge = lab.bridge.clone();
+        lab.bridge(&bridge, protocols, hosts);
+        lab
+    }
+
+    /// One more bridge like the first.
+    pub(crate) fn add_bridge(&mut self, name: &str, hosts: &[(&'static str, u8)]) {
+        let bridge = format!("{}{name}", self.tag);
+        self.others.push(bridge.clone());
+        self.bridge(&bridge, "OpenFlow13", hosts);
+    }
+
+    fn bridge(&mut self, bridge: &str, protocols: &str, hosts: &[(&'static str, u8)]) {
+        let port = self.port;
         run(&format!(
             "ovs-vsctl --timeout=20 add-br {bridge} -- set bridge {bridge} datapath_type=netdev \
              protocols={protocols} fail_mode=secure other_config:disable-in-band=true -- \
@@ -96,7 +120,8 @@ impl Lab {
              set controller {bridge} connection_mode=out-of-band max_backoff=1000"
         ));
         for (number, (name, last)) in (1..).zip(hosts) {
-            let (namespace, outside) = (lab.namespace(name), format!("{}{number}", lab.tag));
+            let (namespace, outside) = (self.namespace(name), format!("{}{last}", self.tag));
+            self.hosts.push(name);
             run(&format!("ip netns add {namespace}"));
             run(&format!("ip link add {outside} type veth peer name eth0 netns {namespace}"));
             run(&format!("ip link set {outside} up"));
@@ -110,7 +135,32 @@ impl Lab {
                  set interface {outside} ofport_request={number}"
             ));
         }
-        lab
+    }
+
+    /// A bridge's name on the machine; `br` is the first.
+    pub(crate) fn bridge_name(&self, name: &str) -> String {
+        format!("{}{name}", self.tag)
+    }
+
+    /// Connects two bridges.
+    pub(crate) fn link(&self, a: &str, b: &str) {
+        let port = |from: &str, to: &str| format!("{}{from}{to}", self.tag);
+        for (here, there) in [(a, b), (b, a)] {
+            let (bridge, own, peer) =
+                (self.bridge_name(here), port(here, there), port(there, here));
+            run(&format!(
+                "ovs-vsctl --timeout=20 add-port {bridge} {own} -- \
+                 set interface {own} type=patch options:peer={peer}"
+            ));
+        }
+    }
+
+    /// Cuts the link between two bridges.
+    pub(crate) fn cut(&self, a: &str, b: &str) {
+        for (here, there) in [(a, b), (b, a)] {
+            let (bridge, own) = (self.bridge_name(here), format!("{}{here}{there}", self.tag));
+            run(&format!("ovs-vsctl --timeout=20 del-port {bridge} {own}"));
+        }
     }
 
     fn namespace(&self, host: &str) -> String {
@@ -227,7 +277,9 @@ impl Drop for Lab {
         let quiet = |program: &str, arguments: &[&str]| {
             let _ = Command::new(program).args(arguments).stderr(Stdio::null()).status();
         };
-        quiet("ovs-vsctl", &["--timeout=20", "--if-exists", "del-br", &self.bridge]);
+        for bridge in self.others.iter().chain([&self.bridge]) {
+            quiet("ovs-vsctl", &["--timeout=20", "--if-exists", "del-br", bridge]);
+        }
         for host in &self.hosts {
             quiet("ip", &["netns", "del", &self.namespace(host)]);
         }

@@ -207,3 +207,69 @@ fn a_switch_that_speaks_another_version_is_told_apart() {
     let reason = refused["reason"].as_str().expect("a text");
     assert!(reason.contains("OpenFlow13"), "{reason}");
 }
+
+#[test]
+fn a_stream_crosses_switches_and_survives_what_is_done_to_them() {
+    needs_a_lab!();
+    let mut lab = Lab::new("OpenFlow13", &[("b", 1), ("cdn", 100)]);
+    lab.add_bridge("x", &[("v1", 11)]);
+    lab.add_bridge("y", &[("v2", 12)]);
+    for (a, b) in [("br", "x"), ("x", "y"), ("y", "br")] {
+        lab.link(a, b);
+    }
+    lab.start_controller(&["--cdn", "10.0.0.100"]);
+    lab.wait_events("switch_ready", 3);
+    lab.wait_events("link", 6);
+
+    nginx(&mut lab, "cdn");
+    let peers = [peer(&lab, "b"), peer(&lab, "v1"), peer(&lab, "v2")];
+    let [broadcaster, v1, v2] = &peers;
+    publish(&mut lab, "b");
+    lab.wait_events("role_accepted", 1);
+    play(&mut lab, "v1");
+    play(&mut lab, "v2");
+    let (offer, of_v1, of_v2) = (broadcaster.offer(), v1.offer(), v2.offer());
+    lab.wait_events("joined", 3);
+    let routed = |lab: &Lab, switches: u64, links: usize| {
+        wait_for("chunks to go that way", Duration::from_secs(10), || {
+            let last = lab.wait_events("peering_routed", 1).pop()?;
+            let count = last["links"].as_array().map(Vec::len);
+            (last["switches"] == switches && count == Some(links)).then_some(last)
+        })
+    };
+    let before = routed(&lab, 3, 2);
+    let group = SocketAddrV4::new(offer.group, PORT);
+    broadcaster.socket.send_to(b"\x01direct", group).expect("sent");
+    v1.expect(b"\x01direct", offer.group);
+    v2.expect(b"\x01direct", offer.group);
+    v1.socket.send_to(b"\x02request", (of_v2.alias, PORT)).expect("sent");
+    v2.expect(b"\x02request", of_v1.alias);
+    v2.socket.send_to(b"\x02request", (offer.alias, PORT)).expect("sent");
+    broadcaster.expect(b"\x02request", of_v2.alias);
+
+    // Without the link between b's switch and v1's there is the way by v2's.
+    lab.cut("br", "x");
+    let after = wait_for("another way", Duration::from_secs(10), || {
+        lab.wait_events("peering_routed", 1).pop().filter(|last| last["links"] != before["links"])
+    });
+    assert_eq!(after["switches"], 3, "{after}");
+    broadcaster.socket.send_to(b"\x01round", group).expect("sent");
+    v1.expect(b"\x01round", offer.group);
+    v2.expect(b"\x01round", offer.group);
+
+    // Somebody deletes everything on the switch in the middle.
+    let middle = lab.bridge_name("y");
+    lab::run(&format!("ovs-ofctl -O OpenFlow13 del-groups {middle}"));
+    lab.wait_events("restored", 1);
+    lab::run(&format!("ovs-ofctl -O OpenFlow13 del-flows {middle}"));
+    let restored = lab.wait_events("restored", 2);
+    // Trees that were replaced just now have groups there as well.
+    let counts = (restored[0]["groups"].as_u64(), restored[1]["entries"].as_u64());
+    assert!(counts.0 >= Some(1) && counts.1 > Some(20), "{restored:?}");
+    broadcaster.socket.send_to(b"\x01again", group).expect("sent");
+    v1.expect(b"\x01again", offer.group);
+    v2.expect(b"\x01again", offer.group);
+    let errors: Vec<_> =
+        lab.events().into_iter().filter(|event| event["event"] == "switch_error").collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
