@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use nearcast_machine::Time;
+use nearcast_machine::{Span, Time};
 use nearcast_media::rtmp::{Dialogue, DialogueEvent, Side, Undecided};
 use nearcast_media::{Role, StreamName};
 
@@ -52,7 +52,13 @@ struct Connection {
     /// The direction that carries the media, once decided. It is not looked at any more.
     heavy: Option<Side>,
     opened: Time,
+    /// The end of one side was seen before all that leads up to it: the sequence number of its FIN.
+    fin: Option<(Side, u32)>,
 }
+
+/// How long a FIN waits for the bytes before it. A switch may hand up two packets of one connection in
+/// either order, when it knows the first one's flow already and the second one's not yet.
+const FIN_WAITS: Span = Span::from_millis(200);
 
 /// The most roles one connection may hold: a client that multiplexes more is not followed in them.
 const ROLES_PER_CONNECTION: usize = 8;
@@ -64,6 +70,8 @@ pub(crate) struct Inspection {
     per_client: BTreeMap<Ipv4Addr, usize>,
     /// Connections not decided yet, in the order they were opened.
     undecided: VecDeque<(Time, ConnectionKey)>,
+    /// Connections whose FIN waits, with when that ends, in this order.
+    closing: VecDeque<(Time, ConnectionKey)>,
     findings: VecDeque<Finding>,
     limits: Limits,
 }
@@ -74,6 +82,7 @@ impl Inspection {
             connections: BTreeMap::new(),
             per_client: BTreeMap::new(),
             undecided: VecDeque::new(),
+            closing: VecDeque::new(),
             findings: VecDeque::new(),
             limits: limits.clone(),
         }
@@ -106,13 +115,16 @@ impl Inspection {
             return;
         }
         if segment.fin || segment.rst {
-            // The bytes that came with the FIN count; a deleteStream often does.
-            if segment.fin && self.is_from_its_end(key, side, at) {
-                self.data(key, side, segment);
+            if !self.is_from_its_end(key, side, at) {
+                return;
             }
-            if self.is_from_its_end(key, side, at) {
-                self.close(key, if segment.rst { RoleEnd::Reset } else { RoleEnd::Closed });
+            if segment.rst {
+                self.close(key, RoleEnd::Reset);
+                return;
             }
+            // The bytes that came with the FIN, or before it, count: a deleteStream often does.
+            self.data(key, side, segment);
+            self.finish(now, key, side, segment);
             return;
         }
         if !self.connections.contains_key(&key) {
@@ -123,11 +135,46 @@ impl Inspection {
             }
         } else if self.is_from_its_end(key, side, at) {
             self.data(key, side, segment);
+            self.close_if_finished(key);
         }
     }
 
-    /// Lets connections go that showed no role in time.
+    /// Takes a FIN: the end, unless bytes before it are still to come.
+    fn finish(&mut self, now: Time, key: ConnectionKey, side: Side, fin: &Segment<'_>) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let sequence = fin.sequence.wrapping_add(fin.payload.len() as u32);
+        if connection.fin.replace((side, sequence)).is_none() {
+            self.closing.push_back((now + FIN_WAITS, key));
+        }
+        self.close_if_finished(key);
+    }
+
+    fn close_if_finished(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get(&key) else { return };
+        let Some((side, sequence)) = connection.fin else { return };
+        let half = match side {
+            Side::Client => &connection.client,
+            Side::Server => &connection.server,
+        };
+        // Of a direction that is not read, nothing is waited for.
+        let read = connection.dialogue.is_some() && connection.heavy != Some(side);
+        if !read || half.as_ref().is_none_or(|half| half.reassembly.reached(sequence)) {
+            self.close(key, RoleEnd::Closed);
+        }
+    }
+
+    /// Lets connections go that showed no role in time, and closes those whose last bytes do not come.
     pub(crate) fn expire(&mut self, now: Time) {
+        while let Some((until, key)) = self.closing.front().copied() {
+            if now < until {
+                break;
+            }
+            self.closing.pop_front();
+            // One that was closed since, and opened anew, has no FIN of its own.
+            if self.connections.get(&key).is_some_and(|connection| connection.fin.is_some()) {
+                self.close(key, RoleEnd::Closed);
+            }
+        }
         while let Some((opened, key)) = self.undecided.front().copied() {
             if now.since(opened) < self.limits.inspect_time {
                 break;
@@ -144,7 +191,10 @@ impl Inspection {
 
     /// When [`expire`](Inspection::expire) has something to do.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.undecided.front().map(|(opened, _)| *opened + self.limits.inspect_time)
+        let undecided =
+            self.undecided.front().map(|(opened, _)| *opened + self.limits.inspect_time);
+        let closing = self.closing.front().map(|(until, _)| *until);
+        undecided.into_iter().chain(closing).min()
     }
 
     /// Ends a connection that fell silent or whose client is gone, and with it its roles.
@@ -211,6 +261,7 @@ impl Inspection {
             roles: BTreeSet::new(),
             heavy: None,
             opened: now,
+            fin: None,
         };
         self.connections.insert(key, connection);
     }

@@ -95,6 +95,11 @@ impl Reassembly {
         self.released
     }
 
+    /// Whether every byte before `sequence` was released.
+    pub fn reached(&self, sequence: u32) -> bool {
+        self.next.wrapping_sub(sequence) as i32 >= 0
+    }
+
     /// Whether `initial` is the sequence number of the SYN this began with, nothing having come since.
     pub fn follows(&self, initial: u32) -> bool {
         self.released == 0 && self.next == initial.wrapping_add(1)

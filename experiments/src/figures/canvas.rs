@@ -18,6 +18,8 @@ pub(super) fn legend<'a, 'b: 'a, C: CoordTranslate>(
         .position(corner)
         .label_font(style::text(13))
         .border_style(TRANSPARENT)
+        // Points may lie under it.
+        .background_style(WHITE.mix(0.85))
         .margin(6)
         .draw()?;
     Ok(())

@@ -365,18 +365,21 @@ impl<'a> Session<'a> {
     }
 
     /// Lets the programs end in the order that lets each write its last lines: peers end the stream
-    /// for their players, who then show what they still hold.
+    /// for their players, who then show what they still hold. One peer after the other, so that the
+    /// controller sees them go in the same order every time.
     fn finish_programs(&mut self) -> Result<(), Failure> {
         if let Some(trains) = self.trains.take() {
             self.pings = trains.stop()?;
         }
         let deadline = Instant::now() + LAST_WORDS;
         let peers = &self.stage()?.viewer_peers;
+        let left = || deadline.saturating_duration_since(Instant::now());
         for peer in peers {
             peer.signal(Signal::SIGTERM)?;
+            peer.wait(left())?;
         }
-        for process in peers.iter().chain(&self.players) {
-            process.wait(deadline.saturating_duration_since(Instant::now()))?;
+        for player in &self.players {
+            player.wait(left())?;
         }
         Ok(())
     }

@@ -114,6 +114,18 @@ fn a_stream_that_ends_by_rtmp_on_an_open_connection_is_noticed() {
 }
 
 #[test]
+fn a_fin_that_overtakes_the_last_bytes_waits_for_them_a_while() {
+    let mut world = World::single(config(), 1);
+    play(&mut world, "v1", 40_001, "live/room").finish_behind_fin(&mut world, true);
+    assert_eq!(ended(&world), [(Role::Viewer, RoleEnd::Stopped)]);
+
+    play(&mut world, "v1", 40_002, "live/room").finish_behind_fin(&mut world, false);
+    assert_eq!(ended(&world).len(), 1, "the bytes may still come");
+    world.run(Span::from_secs(1));
+    assert_eq!(ended(&world)[1..], [(Role::Viewer, RoleEnd::Closed)]);
+}
+
+#[test]
 fn a_reset_by_the_server_ends_the_role() {
     let mut world = World::single(config(), 1);
     let mut session = play(&mut world, "v1", 40_000, "live/room");

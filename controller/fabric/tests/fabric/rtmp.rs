@@ -138,6 +138,20 @@ impl Session {
         self.talk(world, true);
     }
 
+    /// The client ends its stream by RTMP and closes the connection, and the FIN overtakes the bytes
+    /// before it, which come only if `late`.
+    pub(crate) fn finish_behind_fin(&mut self, world: &mut World, late: bool) {
+        self.rtmp.0.finish();
+        let last = self.rtmp.0.output().expect("it says that it stops");
+        let start = self.client.sequence;
+        self.client.sequence = start.wrapping_add(last.len() as u32);
+        self.close(world);
+        self.client.sequence = start;
+        if late {
+            self.bytes(world, true, &last);
+        }
+    }
+
     /// The client closes the connection.
     pub(crate) fn close(&mut self, world: &mut World) {
         self.segment(world, true, Flags { fin: true, ack: true, ..Flags::default() }, &[]);
