@@ -7,7 +7,8 @@
 //! The way of one frame through the crate: [`rtmp::Server`] or [`rtmp::Client`] takes it off a
 //! connection as a [`Media`] message; the broadcaster's [`Numberer`] gives it a number and a
 //! [`stamp`]; [`cut()`] divides the resulting [`Unit`] into chunks that are the same on every node;
-//! whoever reads the stream from a relay finds the numbers again with a [`Follower`].
+//! whoever reads the stream from a relay finds the numbers again with a [`Follower`], and a [`Placer`]
+//! tells where a unit's chunks stand in their layer.
 
 mod cursor;
 mod cut;
@@ -15,6 +16,7 @@ mod error;
 mod follow;
 mod media;
 mod number;
+mod place;
 mod stream;
 mod unit;
 
@@ -30,5 +32,6 @@ pub use error::Error;
 pub use follow::{Followed, Follower};
 pub use media::{Kind, Media};
 pub use number::Numberer;
+pub use place::{Place, Placer};
 pub use stream::{Role, StreamId, StreamName};
 pub use unit::{Layer, Unit};
