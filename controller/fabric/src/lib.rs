@@ -19,6 +19,7 @@ mod branching;
 mod claims;
 mod config;
 mod delay;
+mod describe;
 mod discovery;
 mod distribution;
 mod entry;
@@ -48,6 +49,7 @@ mod switch;
 mod topology;
 mod translate;
 mod view;
+mod view_flows;
 
 pub use config::{Config, ConfigError, Limits, RTMP_PORT};
 pub use event::{
@@ -61,3 +63,4 @@ pub use reassembly::{Reassembly, ReassemblyError};
 pub use rust_openflow::Mac;
 pub use topology::{Attachment, DatapathId};
 pub use view::{HostView, LinkView, MemberView, PeeringView, Statistics, StreamView, SwitchView};
+pub use view_flows::{FlowView, FlowsView};

@@ -1,9 +1,11 @@
-//! What the fabric knows, for people and programs to read: everything here serialises.
+//! What the fabric knows, for people and programs to read: everything here serialises, and describes
+//! itself by a JSON schema.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use rust_openflow::v13::{FlowMod, GroupCommand, GroupMod};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fabric::Fabric;
@@ -11,7 +13,7 @@ use crate::stream::{Holder, Member};
 use crate::{Attachment, DatapathId, translate};
 
 /// How much there is of everything, and what had no room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Default)]
 pub struct Statistics {
     /// Switches known, and those of them that are connected and up to date.
     pub switches: usize,
@@ -52,7 +54,7 @@ pub struct Statistics {
 }
 
 /// A switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SwitchView {
     /// Its datapath id.
     pub id: DatapathId,
@@ -71,7 +73,7 @@ pub struct SwitchView {
 }
 
 /// One direction of a link between switches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LinkView {
     /// The port it leaves by.
     pub from: Attachment,
@@ -84,7 +86,7 @@ pub struct LinkView {
 }
 
 /// A host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HostView {
     /// Its MAC address.
     pub mac: String,
@@ -95,7 +97,7 @@ pub struct HostView {
 }
 
 /// A stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StreamView {
     /// `app/key`.
     pub name: String,
@@ -108,8 +110,10 @@ pub struct StreamView {
 }
 
 /// A peering.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PeeringView {
+    /// Its number in offers, as 16 hex digits.
+    pub id: String,
     /// The broadcaster's switch.
     pub switch: DatapathId,
     /// The address that the broadcaster sends to.
@@ -127,7 +131,7 @@ pub struct PeeringView {
 }
 
 /// A host in a peering.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemberView {
     /// Its address.
     pub host: Ipv4Addr,
@@ -238,6 +242,7 @@ impl Fabric {
                 publishers: addresses(&stream.publishers),
                 viewers: addresses(&stream.viewers),
                 peering: stream.peering.as_ref().map(|peering| PeeringView {
+                    id: format!("{:016x}", peering.id),
                     switch: peering.switch,
                     group: peering.group,
                     generation: peering.generation,

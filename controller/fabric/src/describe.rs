@@ -1,0 +1,83 @@
+//! Entries in words, with the names that `ovs-ofctl` has for fields and actions.
+
+use std::collections::BTreeMap;
+
+use crate::entry::{Masked, Pattern, Step};
+
+/// The fields that count, by name.
+pub(crate) fn pattern(pattern: &Pattern) -> BTreeMap<&'static str, String> {
+    // Spelt out, so that a field which is added is not forgotten here.
+    let Pattern {
+        in_port,
+        eth_source,
+        eth_destination,
+        eth_type,
+        ip_protocol,
+        ip_source,
+        ip_destination,
+        source_port,
+        destination_port,
+        icmpv6_type,
+        tcp_flags,
+    } = pattern;
+    let fields = [
+        ("in_port", in_port.map(|port| port.to_string())),
+        ("eth_src", eth_source.map(|mac| mac.to_string())),
+        ("eth_dst", eth_destination.map(|mac| masked(mac, crate::Mac::BROADCAST))),
+        ("eth_type", eth_type.map(|kind| format!("0x{kind:04x}"))),
+        ("ip_proto", ip_protocol.map(|protocol| protocol.to_string())),
+        ("ipv4_src", ip_source.map(|ip| masked(ip, std::net::Ipv4Addr::BROADCAST))),
+        ("ipv4_dst", ip_destination.map(|ip| masked(ip, std::net::Ipv4Addr::BROADCAST))),
+        ("tp_src", source_port.map(|port| port.to_string())),
+        ("tp_dst", destination_port.map(|port| port.to_string())),
+        ("icmpv6_type", icmpv6_type.map(|kind| kind.to_string())),
+        ("tcp_flags", tcp_flags.map(|flags| format!("0x{flags:03x}"))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn masked<T: std::fmt::Display + PartialEq>(field: Masked<T>, exact: T) -> String {
+    if field.mask == exact {
+        field.value.to_string()
+    } else {
+        format!("{}/{}", field.value, field.mask)
+    }
+}
+
+/// One action.
+pub(crate) fn step(step: &Step) -> String {
+    match step {
+        Step::SetEthSource(mac) => format!("set_field:{mac}->eth_src"),
+        Step::SetEthDestination(mac) => format!("set_field:{mac}->eth_dst"),
+        Step::SetIpSource(ip) => format!("set_field:{ip}->ip_src"),
+        Step::SetIpDestination(ip) => format!("set_field:{ip}->ip_dst"),
+        Step::Group(id) => format!("group:{id}"),
+        Step::Output(port) => format!("output:{port}"),
+        Step::Controller => "controller".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::Mac;
+
+    #[test]
+    fn only_what_counts_is_named_and_a_mask_where_there_is_one() {
+        let group = Masked { value: Mac([1, 0, 0, 0, 0, 0]), mask: Mac([1, 0, 0, 0, 0, 0]) };
+        let fields = pattern(&Pattern {
+            eth_destination: Some(group),
+            eth_type: Some(0x0800),
+            ip_source: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+            ..Pattern::default()
+        });
+        let text: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            text,
+            ["eth_dst=01:00:00:00:00:00/01:00:00:00:00:00", "eth_type=0x0800", "ipv4_src=10.0.0.1"]
+        );
+        assert_eq!(step(&Step::Output(7)), "output:7");
+    }
+}
