@@ -71,7 +71,7 @@ fn mark(verdict: Verdict) -> Cell {
 }
 
 fn goals(out: &mut String, goals: &[Goal]) {
-    out.push_str("<section><h2>What it must show</h2>\n");
+    out.push_str("<section class=\"goals\"><h2>What it must show</h2>\n");
     let rows: Vec<Vec<Cell>> = goals
         .iter()
         .map(|goal| {
