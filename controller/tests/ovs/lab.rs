@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
@@ -14,9 +13,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 static LABS: AtomicU32 = AtomicU32::new(0);
-/// Bridges of one daemon share one userspace datapath, which drops whatever it would have to look up
-/// while a bridge is made or removed: one lab at a time.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Why this machine cannot run these tests; `None` if it can.
 pub(crate) fn unable() -> Option<String> {
@@ -38,6 +34,17 @@ pub(crate) fn unable() -> Option<String> {
     }
 }
 
+/// The lock that everybody holds who builds a world on this machine (docs/architecture.md). Bridges of
+/// one daemon share a userspace datapath, which drops packets that it would have to look up while
+/// anybody makes or removes a bridge.
+fn alone() -> File {
+    std::fs::create_dir_all("/run/nearcast").expect("root may");
+    let file = File::options().create(true).truncate(false).write(true).open("/run/nearcast/lock");
+    let file = file.expect("a file to lock");
+    file.lock().expect("it waits for whoever holds it");
+    file
+}
+
 pub(crate) struct Lab {
     tag: String,
     bridge: String,
@@ -49,8 +56,8 @@ pub(crate) struct Lab {
     processes: Vec<Child>,
     pub(crate) folder: TempDir,
     runs: u32,
-    /// Given up last.
-    _alone: MutexGuard<'static, ()>,
+    /// Let go last.
+    _alone: File,
 }
 
 /// Runs a command that must succeed.
@@ -81,7 +88,7 @@ impl Lab {
     /// A bridge that expects a controller, with these hosts at ports 1, 2, ... and with the last
     /// bytes of their addresses in 10.0.0.0/8.
     pub(crate) fn new(protocols: &str, hosts: &[(&'static str, u8)]) -> Lab {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let tag = format!("nf{}{}", std::process::id() % 100_000, (b'a' + number as u8) as char);
         // Nobody else gets this port while we hold it, and the controller reuses it afterwards.
