@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use nearcast_engine::mesh::System;
+use nearcast_machine::{Bitrate, Span};
 use nearcast_media::{StreamName, peering};
 
 use crate::address::{CdnUrl, VirtualRange};
@@ -30,6 +32,13 @@ pub enum Command {
     /// Beside the CDN's nginx-rtmp: answers requests for chunks that no neighbour has
     #[command(after_help = SEED_EXAMPLES)]
     Seed(SeedArgs),
+    /// Beside the players where no switch helps: plays the stream out of the LayerP2P mesh, gives
+    /// others of it, and serves it to any player here
+    #[command(after_help = MESH_EXAMPLES)]
+    Mesh(MeshArgs),
+    /// Tells the peers of a mesh of each other
+    #[command(after_help = TRACKER_EXAMPLES)]
+    Tracker(TrackerArgs),
     /// Reads a H.264 elementary stream on standard input and notes when each stamped frame came
     #[command(after_help = WITNESS_EXAMPLES)]
     Witness(WitnessArgs),
@@ -56,6 +65,22 @@ and in the application block of nginx.conf:
   on_publish      http://127.0.0.1:7936/on_publish;
   on_publish_done http://127.0.0.1:7936/on_publish_done;
   idle_streams    off;";
+
+const MESH_EXAMPLES: &str = "\
+Examples:
+  nearcast-peer mesh --tracker 10.0.0.3:7937 --upload 400kbit/s
+  mpv rtmp://127.0.0.1/live/cam
+With the seed beside the CDN for what no neighbour has in time, and settings from a file:
+  nearcast-peer mesh --tracker 10.0.0.3:7937 --seed 10.0.0.3:7935 --settings mesh.toml
+where mesh.toml has any of the settings of docs/layerp2p.md:
+  system = \"single-incent\"
+  lag = \"10s\"
+  neighbours_min = 5";
+
+const TRACKER_EXAMPLES: &str = "\
+Example:
+  nearcast-peer tracker --udp 10.0.0.3:7937
+  nearcast-peer broadcast --cdn rtmp://10.0.0.3 --mesh 10.0.0.3:7937 --upload 2Mbit/s";
 
 const WITNESS_EXAMPLES: &str = "\
 Example (HLS):
@@ -90,6 +115,78 @@ pub enum OnOff {
     Off,
 }
 
+/// How to behave in the mesh.
+#[derive(Debug, Clone, Args)]
+pub struct MeshPolicy {
+    /// How much to give others [default: 1Mbit/s, a source 2Mbit/s]
+    #[arg(long, value_name = "RATE")]
+    pub upload: Option<Bitrate>,
+    /// Which system: layerp2p, single-incent or single-layer [default: layerp2p]
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<System>,
+    /// Settings of the mesh as TOML; --upload and --system go before it
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+/// `nearcast-peer mesh`
+#[derive(Debug, Clone, Args)]
+pub struct MeshArgs {
+    /// Who knows the other peers
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub tracker: SocketAddrV4,
+    /// The seed beside the CDN, asked for what no neighbour has in time
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub seed: Option<SocketAddrV4>,
+    /// Where to listen for other peers
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = everywhere(peering::PORT))]
+    pub udp: SocketAddrV4,
+    /// How to behave.
+    #[command(flatten)]
+    pub policy: MeshPolicy,
+    /// Where players open rtmp://ADDR:PORT/app/key
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(1935))]
+    pub listen: SocketAddrV4,
+    /// Where players open http://ADDR:PORT/app/key.flv, and GET /status and /metrics are answered
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(8080))]
+    pub http: SocketAddrV4,
+    /// Play this stream at once, without a player (repeatable)
+    #[arg(long, value_name = "APP/KEY")]
+    pub play: Vec<StreamName>,
+    /// Write events to FILE as JSON lines, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Run with real-time priority (SCHED_RR 1) where that is permitted
+    #[arg(long)]
+    pub realtime: bool,
+}
+
+/// `nearcast-peer tracker`
+#[derive(Debug, Clone, Args)]
+pub struct TrackerArgs {
+    /// Where to listen for peers
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = everywhere(7937))]
+    pub udp: SocketAddrV4,
+    /// Where GET /status and /metrics are answered
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = local(7938))]
+    pub http: SocketAddrV4,
+    /// How long a peer is believed to be there after it said so
+    #[arg(long, value_name = "SPAN", default_value = "90s")]
+    pub life: Span,
+    /// Most streams
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub streams: usize,
+    /// Most peers of a stream
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub peers: usize,
+    /// Most peers of one host and stream
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub host_peers: u16,
+    /// Write events to FILE as JSON lines, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
 /// `nearcast-peer broadcast`
 #[derive(Debug, Clone, Args)]
 pub struct BroadcastArgs {
@@ -105,6 +202,12 @@ pub struct BroadcastArgs {
     /// Whether to take part in peerings
     #[arg(long, value_enum, default_value_t = OnOff::On)]
     pub peering: OnOff,
+    /// Be a source of the LayerP2P mesh as well, and tell this tracker
+    #[arg(long, value_name = "TRACKER:PORT")]
+    pub mesh: Option<SocketAddrV4>,
+    /// How to behave there.
+    #[command(flatten)]
+    pub policy: MeshPolicy,
 }
 
 /// `nearcast-peer view`
@@ -146,6 +249,15 @@ pub struct SeedArgs {
     /// Admit every publisher
     #[arg(long)]
     pub allow_any: bool,
+    /// Answer the LayerP2P mesh as well: to those who ask here for what nobody else has in time
+    #[arg(long)]
+    pub mesh: bool,
+    /// Tell this tracker, as any source of the mesh does
+    #[arg(long, value_name = "ADDR:PORT", requires = "mesh")]
+    pub tracker: Option<SocketAddrV4>,
+    /// How to behave there.
+    #[command(flatten)]
+    pub policy: MeshPolicy,
 }
 
 /// `nearcast-peer witness`
@@ -199,6 +311,9 @@ mod tests {
             ("view --cdn rtmp://10.0.0.3 --virtual 10.254.0.0", "10.254.0.0/16"),
             ("seed --cdn rtmp://127.0.0.1", "--allow"),
             ("broadcast", "--cdn"),
+            ("mesh", "--tracker"),
+            ("mesh --tracker 10.0.0.3:7937 --system napster", "single-incent"),
+            ("mesh --tracker 10.0.0.3:7937 --upload 400", "kbit/s"),
         ] {
             let words = std::iter::once("nearcast-peer").chain(line.split(' '));
             let error = Cli::try_parse_from(words).expect_err(line).to_string();

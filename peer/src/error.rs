@@ -22,6 +22,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The settings of the mesh are not sound.
+    #[error("{name}: {what}")]
+    Settings {
+        /// Where they stand.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The kernel refused something that every program needs.
     #[error("{what}: {source}")]
     System {

@@ -37,6 +37,10 @@ pub enum Role {
     View,
     /// `nearcast-peer seed`
     Seed,
+    /// `nearcast-peer mesh`
+    Mesh,
+    /// `nearcast-peer tracker`
+    Tracker,
     /// `nearcast-peer witness`
     Witness,
 }
@@ -49,7 +53,8 @@ pub enum Way {
     Cdn,
     /// Copied by the switch from the broadcaster's one copy.
     Switch,
-    /// From a neighbour: repair of what the switch lost, or the group of pictures at joining.
+    /// From a neighbour: repair of what the switch lost, or the group of pictures at joining; in the
+    /// mesh, everything.
     Neighbour,
     /// From the seed beside the CDN.
     Seed,
@@ -341,6 +346,47 @@ pub enum Event {
         stream: String,
         /// How that was learnt.
         reason: String,
+    },
+    /// In the mesh a neighbour relationship began.
+    Met {
+        /// Of this stream.
+        stream: String,
+        /// With whom.
+        peer: Option<SocketAddr>,
+        /// What the other one is: `initiator`, `receptor` or `fallback`.
+        relation: String,
+    },
+    /// In the mesh a neighbour relationship is over.
+    Parted {
+        /// Of this stream.
+        stream: String,
+        /// With whom.
+        peer: Option<SocketAddr>,
+        /// Why: `replaced`, `left`, `silent`, `unserving`, `shunned`, `restarted` or `leaving`.
+        cause: String,
+    },
+    /// In the mesh the first chunk was due.
+    Playout {
+        /// Of this stream.
+        stream: String,
+        /// Stream time, ms.
+        time: u32,
+    },
+    /// In the mesh playout was set anew, for neighbours agree on another present.
+    Resynced {
+        /// Of this stream.
+        stream: String,
+        /// Stream time before, ms.
+        from: u32,
+        /// Stream time now, ms.
+        to: u32,
+    },
+    /// In the mesh a frame was released without some of its slices, which did not come in time.
+    Torn {
+        /// Of this stream.
+        stream: String,
+        /// Its unit number.
+        unit: u64,
     },
     /// A stamped frame of an elementary stream arrived at the witness.
     Witnessed {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::events::Event;
 use crate::journal::{Journal, JournalThread};
 use crate::life::{Life, told_to_end};
-use crate::{broadcast, seed, system, view, witness};
+use crate::{broadcast, mesh, seed, system, tracker, view, witness};
 
 /// Runs the program until it is told to end by SIGINT or SIGTERM (a witness: or its input ends).
 ///
@@ -17,7 +17,7 @@ use crate::{broadcast, seed, system, view, witness};
 ///
 /// When it cannot start. What goes wrong later is repaired, or noted in the events and the log.
 pub fn run(cli: Cli) -> Result<(), Error> {
-    if common(&cli.command).is_some_and(|common| common.realtime)
+    if is_realtime(&cli.command)
         && let Err(error) = system::run_in_real_time()
     {
         tracing::warn!("--realtime is not permitted here: {error}");
@@ -33,9 +33,15 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         let lives = Life::new();
         let seed_value = from_the_system()?;
         let outcome = match cli.command {
-            Command::Broadcast(args) => broadcast::run(args, journal.clone(), lives, end).await,
+            Command::Broadcast(args) => {
+                broadcast::run(args, journal.clone(), lives, seed_value, end).await
+            }
             Command::View(args) => view::run(args, journal.clone(), lives, seed_value, end).await,
             Command::Seed(args) => seed::run(args, journal.clone(), lives, seed_value, end).await,
+            Command::Mesh(args) => mesh::run(args, journal.clone(), lives, seed_value, end).await,
+            Command::Tracker(args) => {
+                tracker::run(args, journal.clone(), lives, seed_value, end).await
+            }
             Command::Witness(args) => match args.format {
                 Elementary::H264 => witness::run(io::stdin(), journal.clone(), end).await,
             },
@@ -57,13 +63,22 @@ fn common(command: &Command) -> Option<&Common> {
         Command::Broadcast(args) => Some(&args.common),
         Command::View(args) => Some(&args.common),
         Command::Seed(args) => Some(&args.common),
-        Command::Witness(_) => None,
+        Command::Mesh(_) | Command::Tracker(_) | Command::Witness(_) => None,
+    }
+}
+
+fn is_realtime(command: &Command) -> bool {
+    match command {
+        Command::Mesh(args) => args.realtime,
+        other => common(other).is_some_and(|common| common.realtime),
     }
 }
 
 fn journal(command: &Command) -> Result<(Journal, Option<JournalThread>), Error> {
     let path: Option<&Path> = match command {
         Command::Witness(args) => Some(&args.events),
+        Command::Mesh(args) => args.events.as_deref(),
+        Command::Tracker(args) => args.events.as_deref(),
         other => common(other).and_then(|common| common.events.as_deref()),
     };
     let Some(path) = path else { return Ok((Journal::off(), None)) };
@@ -72,11 +87,11 @@ fn journal(command: &Command) -> Result<(Journal, Option<JournalThread>), Error>
     Ok((journal, Some(thread)))
 }
 
-/// A seed that nobody can guess: the CDN seed's tokens are made from it.
+/// A seed that nobody can guess: tokens and the mesh's keys are made from it.
 fn from_the_system() -> Result<Seed, Error> {
-    let mut bytes = [0; 8];
+    let mut bytes = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .map_err(Error::system("/dev/urandom cannot be read"))?;
-    Ok(Seed::new(u64::from_ne_bytes(bytes)))
+    Ok(Seed::from_entropy(bytes))
 }

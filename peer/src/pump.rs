@@ -2,6 +2,7 @@ use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use nearcast_engine::mesh;
 use nearcast_engine::wire::{self, Datagram};
 use nearcast_machine::Time;
 use nearcast_media::peering::{self, Answer};
@@ -20,6 +21,8 @@ pub(crate) enum Received {
     Peering(peering::Message),
     /// From another peer.
     Peer(Datagram),
+    /// Of the mesh: from another peer, or to or from the tracker.
+    Mesh(mesh::wire::Datagram),
 }
 
 /// The machines of one role, which share the UDP socket. A node drains its machines before it
@@ -61,6 +64,13 @@ impl Net {
 
     /// Sends a datagram to a peer or to a group.
     pub(crate) fn send(&mut self, to: SocketAddrV4, datagram: &Datagram) {
+        self.buffer.clear();
+        datagram.encode(&mut self.buffer);
+        self.send_buffer(to);
+    }
+
+    /// Sends a datagram of the mesh.
+    pub(crate) fn send_mesh(&mut self, to: SocketAddrV4, datagram: &mesh::wire::Datagram) {
         self.buffer.clear();
         datagram.encode(&mut self.buffer);
         self.send_buffer(to);
@@ -193,6 +203,9 @@ fn parse(bytes: &[u8]) -> Option<Received> {
     match *bytes.first()? {
         peering::MAGIC => peering::Message::parse(bytes).ok().map(Received::Peering),
         // A copy of its own: chunks are kept for different spans, and must not keep each other.
+        mesh::wire::MAGIC => {
+            mesh::wire::Datagram::parse(&Bytes::copy_from_slice(bytes)).ok().map(Received::Mesh)
+        }
         wire::MAGIC => Datagram::parse(&Bytes::copy_from_slice(bytes)).ok().map(Received::Peer),
         _ => None,
     }

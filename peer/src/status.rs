@@ -1,6 +1,7 @@
 //! What `GET /status` answers.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use nearcast_machine::{Span, Time};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,82 @@ pub struct StreamStatus {
     pub way: Option<Path>,
     /// Whether the CDN has accepted us.
     pub at_cdn: bool,
+    /// The stream in the mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshStatus>,
+}
+
+/// One stream in the mesh as it is now. Counts are of chunks, since it was opened here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeshStatus {
+    /// The upload rate that was granted, bit/s.
+    pub upload: u64,
+    /// l_n: how many layers are asked for by regular requests.
+    pub regular_layers: u8,
+    /// From the lowest one.
+    pub layers: Vec<MeshLayer>,
+    /// The neighbours of the moment.
+    pub neighbours: Vec<MeshNeighbour>,
+    /// That came from neighbours.
+    pub chunks_neighbours: u64,
+    /// That the switch pushed.
+    pub chunks_push: u64,
+    /// That the seed beside the CDN gave, for want of anybody else.
+    pub chunks_fallback: u64,
+    /// The share of what came that did not burden the CDN; nothing before something came.
+    pub offload: Option<f64>,
+    /// That came twice.
+    pub duplicates: u64,
+    /// That came too late to be played.
+    pub late: u64,
+    /// That nobody had asked for, or that contradict what is known.
+    pub refused: u64,
+    /// Messages that no neighbour can have sent.
+    pub forged: u64,
+    /// That neighbours were sent.
+    pub served: u64,
+    /// Bytes of these.
+    pub served_bytes: u64,
+    /// All bytes sent, as UDP payload.
+    pub sent_bytes: u64,
+    /// Requests that waited too long here.
+    pub requests_expired: u64,
+}
+
+/// A layer of a stream in the mesh.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeshLayer {
+    /// Chunks whose playback deadline has passed.
+    pub due: u64,
+    /// Those of them that were there.
+    pub played: u64,
+    /// Bytes of these.
+    pub played_bytes: u64,
+    /// The received chunk ratio; nothing before one was due.
+    pub ratio: Option<f64>,
+    /// Chunks in the exchange window: the buffer.
+    pub held: u32,
+}
+
+/// A neighbour in the mesh.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeshNeighbour {
+    /// Where it is.
+    pub peer: Option<SocketAddr>,
+    /// `initiator`, `receptor` or `fallback`.
+    pub relation: String,
+    /// What it contributes, credits included, bit/s.
+    pub rate_in: u64,
+    /// What it is given, bit/s.
+    pub rate_out: u64,
+    /// The round trip, ns; nothing before it was measured.
+    pub round_trip: Option<u64>,
+    /// How many of its requests wait.
+    pub queued: u16,
+    /// Rounds in a row in which it served nothing of what it was asked for.
+    pub unserved_rounds: u16,
+    /// How many chunks it has, by its last map.
+    pub held: u32,
 }
 
 /// How long a rate is measured.

@@ -21,6 +21,11 @@ impl Seed {
         Seed(blake3::derive_key("nearcast 2026 run seed", &run.to_le_bytes()))
     }
 
+    /// A seed as good as the randomness it is made of: for keys that nobody may guess.
+    pub fn from_entropy(bytes: [u8; 32]) -> Seed {
+        Seed(bytes)
+    }
+
     /// The seed of the part called `name`.
     pub fn derive(self, name: &str) -> Seed {
         Seed(*blake3::keyed_hash(&self.0, name.as_bytes()).as_bytes())

@@ -14,6 +14,8 @@ use axum::Json;
 use axum::Router;
 use axum::routing::get;
 use nearcast_engine::broadcaster::Settings;
+use nearcast_engine::mesh::Role as MeshRole;
+use nearcast_machine::Seed;
 
 use crate::cli::{BroadcastArgs, OnOff};
 use crate::datagrams::Datagrams;
@@ -22,6 +24,8 @@ use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
+use crate::mesh;
+use crate::metrics;
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use node::BroadcastNode;
@@ -32,8 +36,16 @@ pub(crate) async fn run(
     args: BroadcastArgs,
     journal: Journal,
     (life, death): (Life, Death),
+    seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
+    let source = match args.mesh {
+        Some(tracker) => {
+            let settings = mesh::settings(&args.policy, MeshRole::Source)?;
+            Some(mesh::Source { settings, tracker: Some(tracker) })
+        }
+        None => None,
+    };
     let socket = Datagrams::bind(args.common.udp).map_err(Error::bind("UDP", args.common.udp))?;
     let socket = Arc::new(socket);
     let rtmp = RtmpPort::bind(args.listen).map_err(Error::bind("RTMP", args.listen))?;
@@ -47,12 +59,16 @@ pub(crate) async fn run(
         journal.clone(),
         settings,
         args.peering == OnOff::On,
+        source.map(|source| (source, seed)),
     ));
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let status = Arc::clone(&node);
+    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
     let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    http_port::serve(http, Router::new().route("/status", get(status)), life.clone());
+    let figures =
+        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
+    let router = Router::new().route("/status", get(status)).route("/metrics", get(figures));
+    http_port::serve(http, router, life.clone());
     let (of_publishers, publishers_node) = (life.clone(), Arc::clone(&node));
     let (of_journal, cdn) = (journal.clone(), args.common.cdn);
     rtmp.serve(life, move |link, from| {

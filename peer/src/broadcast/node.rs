@@ -3,7 +3,7 @@ use std::net::SocketAddrV4;
 
 use nearcast_engine::Broadcaster;
 use nearcast_engine::broadcaster::{Event as EngineEvent, Input, Output, Settings};
-use nearcast_machine::{Machine, Span, Time};
+use nearcast_machine::{Machine, Seed, Span, Time};
 use nearcast_media::peering::{Message, Role as PeeringRole};
 use nearcast_media::{Media, Numberer, StreamId, StreamName};
 
@@ -11,6 +11,7 @@ use crate::audience::Audience;
 use crate::events::{Event, Role, Summary};
 use crate::frames::frame_of;
 use crate::journal::Journal;
+use crate::mesh::{Source, Swarm, status_of, stream_of};
 use crate::offers::{self, Offers};
 use crate::pump::{Net, Node, Received};
 use crate::queue::Outlet;
@@ -18,7 +19,7 @@ use crate::status::{Rate, Status, StreamStatus};
 
 /// Streams that may be published here at a time, those that just ended counted.
 const STREAMS: usize = 16;
-/// How long the last units of a stream can still be asked for.
+/// How long the last units of a stream can still be asked for; in the mesh, for the playback lag.
 const LINGER: Span = Span::from_secs(10);
 
 /// All streams that are published here.
@@ -28,6 +29,8 @@ pub(super) struct BroadcastNode {
     settings: Settings,
     /// Whether offers are taken at all.
     peering: bool,
+    /// What makes this a source of the mesh, and where its secrets come from.
+    source: Option<(Source, Seed)>,
     streams: HashMap<StreamId, Stream>,
     latest_epoch: u32,
     totals: Summary,
@@ -41,8 +44,12 @@ struct Stream {
 }
 
 enum State {
-    Live(Live),
-    Ended { at: Time },
+    Live(Box<Live>),
+    /// For as long as the last of it may still be asked for.
+    Ended {
+        until: Time,
+        swarm: Option<Box<Swarm>>,
+    },
 }
 
 /// A publish that goes on.
@@ -54,6 +61,7 @@ struct Live {
     at_cdn: bool,
     unit: Option<u64>,
     rate: Rate,
+    swarm: Option<Box<Swarm>>,
 }
 
 /// Names one publish of one stream.
@@ -69,12 +77,14 @@ impl BroadcastNode {
         journal: Journal,
         settings: Settings,
         peering: bool,
+        source: Option<(Source, Seed)>,
     ) -> BroadcastNode {
         BroadcastNode {
             net,
             journal,
             settings,
             peering,
+            source,
             streams: HashMap::new(),
             latest_epoch: 0,
             totals: Summary::default(),
@@ -100,16 +110,26 @@ impl BroadcastNode {
         let seconds = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
         let epoch = seconds.max(self.latest_epoch + 1);
         self.latest_epoch = epoch;
-        let state = State::Live(Live {
+        let swarm = self.source.as_ref().map(|(source, seed)| {
+            let seed = seed.derive(&format!("{name} {epoch}"));
+            Box::new(Swarm::source(stream, epoch, source.settings.clone(), source.tracker, seed))
+        });
+        let state = State::Live(Box::new(Live {
             epoch,
             numberer: Numberer::new(epoch),
             audience: Audience::default(),
             at_cdn: false,
             unit: None,
             rate: Rate::default(),
-        });
+            swarm,
+        }));
         match self.streams.get_mut(&stream) {
-            Some(known) => known.state = state,
+            Some(known) => {
+                if let Some((_, swarm)) = known.swarm() {
+                    swarm.leave(now, &mut self.net);
+                }
+                known.state = state;
+            }
             None => {
                 let machine = Broadcaster::new(name.clone(), self.settings.clone());
                 let offers = Offers::default();
@@ -127,6 +147,10 @@ impl BroadcastNode {
         stream.machine.handle(now, Input::Unit(unit.clone()));
         drain(stream.machine, stream.name, net, journal);
         live.audience.release(&unit);
+        if let Some(swarm) = &mut live.swarm {
+            swarm.publish(now, &unit);
+            swarm.drain_source(stream.name, net, journal);
+        }
 
         live.unit = Some(unit.number);
         live.rate.add(now, unit.body.len());
@@ -167,10 +191,12 @@ impl BroadcastNode {
         let BroadcastNode { streams, net, journal, .. } = self;
         let Some((stream, live)) = live(streams, id) else { return };
         live.audience.end();
+        let swarm = live.swarm.take();
         stream.machine.handle(now, Input::Ended);
         drain(stream.machine, stream.name, net, journal);
         if let Some(stream) = streams.get_mut(&id.stream) {
-            stream.state = State::Ended { at: now };
+            let lag = swarm.as_ref().map_or(Span::ZERO, |swarm| swarm.settings().lag);
+            stream.state = State::Ended { until: now + LINGER.max(lag), swarm };
         }
     }
 
@@ -196,6 +222,7 @@ impl BroadcastNode {
                 peered: stream.machine.peered(),
                 way: None,
                 at_cdn: live.at_cdn,
+                mesh: live.swarm.as_ref().map(|swarm| status_of(swarm)),
             }),
         });
         Status { role: Role::Broadcast, now: now.as_nanos(), streams: streams.collect(), totals }
@@ -204,11 +231,24 @@ impl BroadcastNode {
 
 impl Node for BroadcastNode {
     fn receive(&mut self, now: Time, from: SocketAddrV4, received: Received) {
+        let BroadcastNode { streams, net, journal, settings, .. } = self;
+        if let Received::Mesh(datagram) = received {
+            let stream = streams.get_mut(&stream_of(&datagram));
+            let Some((name, swarm)) = stream.and_then(Stream::swarm) else {
+                net.counts.reject();
+                return;
+            };
+            if !swarm.receive(now, from, datagram, net) {
+                net.counts.reject();
+            }
+            swarm.drain_source(name, net, journal);
+            return;
+        }
         if !self.peering {
             return;
         }
-        let BroadcastNode { streams, net, journal, settings, .. } = self;
         match received {
+            Received::Mesh(_) => {}
             Received::Peer(datagram) => match streams.get_mut(&datagram.stream()) {
                 Some(stream) => {
                     stream.machine.handle(now, Input::Datagram { from, datagram });
@@ -246,8 +286,15 @@ impl Node for BroadcastNode {
         streams.retain(|_, stream| {
             stream.machine.expire(now);
             drain(&mut stream.machine, &stream.name, net, journal);
-            let over = matches!(stream.state, State::Ended { at } if at + LINGER <= now);
+            if let Some((name, swarm)) = stream.swarm() {
+                swarm.expire(now);
+                swarm.drain_source(name, net, journal);
+            }
+            let over = matches!(stream.state, State::Ended { until, .. } if until <= now);
             if over {
+                if let Some((_, swarm)) = stream.swarm() {
+                    swarm.leave(now, net);
+                }
                 totals.rejected += stream.machine.counters().rejected;
             }
             !over
@@ -255,15 +302,32 @@ impl Node for BroadcastNode {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let of = |stream: &Stream| match stream.state {
-            State::Live(_) => stream.machine.deadline(),
-            State::Ended { at } => stream.machine.deadline().into_iter().chain([at + LINGER]).min(),
+        let of = |stream: &Stream| match &stream.state {
+            State::Live(live) => {
+                let mesh = live.swarm.as_ref().and_then(|swarm| swarm.deadline());
+                stream.machine.deadline().into_iter().chain(mesh).min()
+            }
+            State::Ended { until, swarm } => {
+                let mesh = swarm.as_ref().and_then(|swarm| swarm.deadline());
+                stream.machine.deadline().into_iter().chain(mesh).chain([*until]).min()
+            }
         };
         self.streams.values().filter_map(of).min()
     }
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+}
+
+impl Stream {
+    /// The stream in the mesh, if it is there.
+    fn swarm(&mut self) -> Option<(&StreamName, &mut Swarm)> {
+        let swarm = match &mut self.state {
+            State::Live(live) => &mut live.swarm,
+            State::Ended { swarm, .. } => swarm,
+        };
+        Some((&self.name, swarm.as_mut()?))
     }
 }
 

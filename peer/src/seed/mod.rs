@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use nearcast_engine::mesh::Role as MeshRole;
 use nearcast_engine::seed::Settings;
 use nearcast_machine::Seed;
 use nearcast_media::{Role as RtmpRole, StreamName};
@@ -22,6 +23,8 @@ use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
+use crate::mesh;
+use crate::metrics;
 use crate::pump::{Net, Shared};
 use crate::upstream::connect;
 use feed::Feed;
@@ -76,12 +79,19 @@ pub(crate) async fn run(
     seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
+    let source = match args.mesh {
+        true => Some(mesh::Source {
+            settings: mesh::settings(&args.policy, MeshRole::Source)?,
+            tracker: args.tracker,
+        }),
+        false => None,
+    };
     let socket = Datagrams::bind(args.common.udp).map_err(Error::bind("UDP", args.common.udp))?;
     let socket = Arc::new(socket);
     let http = http_port::bind(args.http).map_err(Error::bind("HTTP", args.http))?;
 
     let net = Net::new(Arc::clone(&socket));
-    let node = Shared::new(SeedNode::new(net, journal.clone(), Settings::default(), seed));
+    let node = Shared::new(SeedNode::new(net, journal.clone(), Settings::default(), source, seed));
     let beside = Beside {
         args: Arc::new(args),
         node: Arc::clone(&node),
@@ -90,10 +100,13 @@ pub(crate) async fn run(
     };
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let status = Arc::clone(&node);
+    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
+    let figures =
+        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
     let status = move || async move { Json(status.with(|node, now| node.status(now))) };
     let router = Router::new()
         .route("/status", get(status))
+        .route("/metrics", get(figures))
         .route("/on_publish", post(callbacks::on_publish))
         .route("/on_publish_done", post(callbacks::on_publish_done))
         .with_state(beside.clone());

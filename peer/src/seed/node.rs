@@ -4,10 +4,11 @@ use std::net::SocketAddrV4;
 use nearcast_engine::CdnSeed;
 use nearcast_engine::seed::{Event as EngineEvent, Input, Output, Settings};
 use nearcast_machine::{Machine, Seed, Time};
-use nearcast_media::{Followed, Follower, Kind, Media, StreamId, StreamName};
+use nearcast_media::{Followed, Follower, Kind, Media, StreamId, StreamName, Unit};
 
 use crate::events::{Event, Role, Summary};
 use crate::journal::Journal;
+use crate::mesh::{Source, Swarm, status_of, stream_of};
 use crate::pump::{Net, Node, Received};
 use crate::status::{Rate, Status, StreamStatus};
 
@@ -16,11 +17,23 @@ pub(super) struct SeedNode {
     net: Net,
     journal: Journal,
     machine: CdnSeed,
+    /// What makes this a source of the mesh.
+    source: Option<Source>,
+    /// Streams that are over, for as long as the last of them may still be asked for.
+    ending: HashMap<StreamId, Ending>,
+    seed: Seed,
     feeds: HashMap<StreamId, Feeding>,
     /// Most of them at a time.
     limit: usize,
     serial: u64,
     totals: Summary,
+}
+
+/// A stream of the mesh that is over.
+struct Ending {
+    name: StreamName,
+    swarm: Swarm,
+    until: Time,
 }
 
 /// A stream that is played from the CDN's server.
@@ -34,6 +47,7 @@ struct Feeding {
     unit: Option<u64>,
     rate: Rate,
     playing: bool,
+    swarm: Option<Swarm>,
 }
 
 /// Names one publish that is being played.
@@ -44,11 +58,18 @@ pub(super) struct FeedId {
 }
 
 impl SeedNode {
-    pub(super) fn new(net: Net, journal: Journal, settings: Settings, seed: Seed) -> SeedNode {
+    pub(super) fn new(
+        net: Net,
+        journal: Journal,
+        settings: Settings,
+        source: Option<Source>,
+        seed: Seed,
+    ) -> SeedNode {
         let limit = settings.streams;
         let machine = CdnSeed::new(settings, seed);
         let (feeds, serial, totals) = (HashMap::new(), 0, Summary::default());
-        SeedNode { net, journal, machine, feeds, limit, serial, totals }
+        let ending = HashMap::new();
+        SeedNode { net, journal, machine, source, ending, seed, feeds, limit, serial, totals }
     }
 
     /// The publisher `client` of the server publishes `name`. `None` when that stream is played
@@ -80,6 +101,7 @@ impl SeedNode {
             unit: None,
             rate: Rate::default(),
             playing: false,
+            swarm: None,
         };
         self.feeds.insert(stream, feeding);
         Ok(Some(FeedId { stream, serial: self.serial }))
@@ -87,7 +109,11 @@ impl SeedNode {
 
     /// The publish of `name` ended.
     pub(super) fn end(&mut self, now: Time, name: &StreamName, reason: &str) {
-        if self.feeds.remove(&name.id()).is_some() {
+        if let Some(feeding) = self.feeds.remove(&name.id()) {
+            if let Some(swarm) = feeding.swarm {
+                let until = now + swarm.settings().lag;
+                self.ending.insert(name.id(), Ending { name: feeding.name, swarm, until });
+            }
             let (stream, reason) = (name.to_string(), reason.to_owned());
             self.journal.note(Event::StreamEnded { stream, reason });
             self.machine.handle(now, Input::Ended(name.id()));
@@ -141,7 +167,13 @@ impl SeedNode {
                 self.totals.frames += u64::from(unit.kind == Kind::Video && !unit.header);
                 (feeding.epoch, feeding.unit) = (Some(unit.epoch), Some(unit.number));
             }
+            if let (Followed::Unit(unit), Some(source)) = (&followed, &self.source) {
+                feeding.supply_mesh(now, unit, source, self.seed, &mut self.net);
+            }
             self.machine.handle(now, Input::Cdn { stream: id.stream, followed });
+        }
+        if let Some(swarm) = &mut feeding.swarm {
+            swarm.drain_source(&feeding.name, &mut self.net, &self.journal);
         }
         self.drain();
     }
@@ -164,6 +196,7 @@ impl SeedNode {
             peered: false,
             way: None,
             at_cdn: feeding.playing,
+            mesh: feeding.swarm.as_ref().map(status_of),
         });
         Status { role: Role::Seed, now: now.as_nanos(), streams: streams.collect(), totals }
     }
@@ -215,20 +248,71 @@ impl Node for SeedNode {
             }
             // The seed takes part in no peering.
             Received::Peering(_) => self.net.counts.reject(),
+            Received::Mesh(datagram) => {
+                let stream = stream_of(&datagram);
+                let SeedNode { feeds, ending, net, journal, .. } = self;
+                let live = feeds.get_mut(&stream).and_then(|f| Some((&f.name, f.swarm.as_mut()?)));
+                let over = ending.get_mut(&stream).map(|end| (&end.name, &mut end.swarm));
+                let Some((name, swarm)) = live.or(over) else {
+                    net.counts.reject();
+                    return;
+                };
+                if !swarm.receive(now, from, datagram, net) {
+                    net.counts.reject();
+                }
+                swarm.drain_source(name, net, journal);
+            }
         }
     }
 
     fn expire(&mut self, now: Time) {
         self.machine.expire(now);
         self.drain();
+        let SeedNode { feeds, ending, net, journal, .. } = self;
+        ending.retain(|stream, end| {
+            // A publish that goes on has the stream to itself.
+            let over = end.until <= now || feeds.get(stream).is_some_and(|f| f.swarm.is_some());
+            match over {
+                true => end.swarm.leave(now, net),
+                false => end.swarm.expire(now),
+            }
+            end.swarm.drain_source(&end.name, net, journal);
+            !over
+        });
+        for feeding in feeds.values_mut() {
+            if let Some(swarm) = &mut feeding.swarm {
+                swarm.expire(now);
+                swarm.drain_source(&feeding.name, net, journal);
+            }
+        }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.machine.deadline()
+        let swarms = self.feeds.values().filter_map(|feeding| feeding.swarm.as_ref()?.deadline());
+        let ending = self.ending.values().flat_map(|end| [Some(end.until), end.swarm.deadline()]);
+        swarms.chain(ending.flatten()).chain(self.machine.deadline()).min()
     }
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+}
+
+impl Feeding {
+    /// Hands a unit to the mesh. A new epoch is another swarm.
+    fn supply_mesh(&mut self, now: Time, unit: &Unit, source: &Source, seed: Seed, net: &mut Net) {
+        if self.swarm.as_ref().and_then(Swarm::epoch) != Some(unit.epoch) {
+            if let Some(mut old) = self.swarm.take() {
+                old.leave(now, net);
+            }
+            let seed = seed.derive(&format!("mesh {} {} {}", self.name, self.serial, unit.epoch));
+            let (stream, settings) = (self.name.id(), source.settings.clone());
+            let swarm = Swarm::source(stream, unit.epoch, settings, source.tracker, seed);
+            self.swarm = Some(swarm);
+        }
+        if let Some(swarm) = &mut self.swarm {
+            swarm.publish(now, unit);
+        }
     }
 }
 

@@ -288,6 +288,7 @@ impl ViewNode {
             peered: playing.machine.peered(),
             way: Some(words::path_of(playing.machine.path())),
             at_cdn: playing.at_cdn,
+            mesh: None,
         });
         Status { role: Role::View, now: now.as_nanos(), streams: streams.collect(), totals }
     }
@@ -376,7 +377,7 @@ impl Node for ViewNode {
                     }
                 }
             }
-            Received::Peering(Message::Answer(_)) => self.net.counts.reject(),
+            Received::Peering(Message::Answer(_)) | Received::Mesh(_) => self.net.counts.reject(),
         }
     }
 

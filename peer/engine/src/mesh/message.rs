@@ -113,6 +113,8 @@ pub struct Request {
 pub(crate) const HEAD: usize = 3 + 8 + 4 + 8;
 /// Layer, seq, unit, time, tag and the length of the news.
 const CHUNK: usize = 1 + 4 + 4 + 4 + 1 + 2;
+/// What a datagram with a chunk has beside the chunk.
+pub(crate) const FULL: usize = HEAD + CHUNK;
 /// Number and what follows.
 const NEWS: usize = 4 + 1;
 /// Edge, hops, stamp, echo, held.

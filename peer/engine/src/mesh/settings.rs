@@ -4,6 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use nearcast_machine::{Bitrate, Span};
+use serde::{Deserialize, Serialize};
+
+use super::LAYERS_MAX;
+use super::message::FULL;
+use super::wire::{DATAGRAM_MAX, SPAN_MAX};
 
 /// The systems that the paper compares: policies of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -63,7 +68,8 @@ impl FromStr for System {
 }
 
 /// What a peer goes by in dealing with others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// How a supplier chooses whom to serve.
     pub supply: Supply,
@@ -74,7 +80,8 @@ pub struct Policy {
 }
 
 /// How a supplier chooses whom to serve next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Supply {
     /// At random, in proportion to what each contributed (Liu et al. Eq. 1).
     Proportional,
@@ -83,7 +90,8 @@ pub enum Supply {
 }
 
 /// How a receiver orders its requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Demand {
     /// Regular requests before probing ones, these layer by layer (Liu et al. Algorithm 1).
     Layered,
@@ -92,7 +100,8 @@ pub enum Demand {
 }
 
 /// Which neighbour is replaced by another one every [`Settings::adapt`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Replace {
     /// The one that contributed least since the last time (Liu et al. III-B).
     LeastContributor,
@@ -101,7 +110,8 @@ pub enum Replace {
 }
 
 /// What a peer is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It plays the stream, and passes on what it has.
     Viewer,
@@ -112,7 +122,8 @@ pub enum Role {
 
 /// The settings of a peer. `Default` is the paper's prototype; what it leaves open is marked
 /// *(ours)* and argued for in `docs/layerp2p.md`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Which system's policies: `layerp2p`.
     pub policy: Policy,
@@ -236,5 +247,33 @@ impl Settings {
             upload: Bitrate::from_bits_per_sec(2_000_000),
             ..Settings::of(system)
         }
+    }
+
+    /// Whether a peer can work with them.
+    ///
+    /// # Errors
+    /// What it cannot work with, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |what: String| Err(what);
+        if !(1..=LAYERS_MAX).contains(&self.layers.into()) {
+            return wrong(format!("layers = {}: there are 1 to {LAYERS_MAX}", self.layers));
+        }
+        if self.round.as_millis() == 0 {
+            return wrong(format!("round = {}: it takes a millisecond at least", self.round));
+        }
+        if self.neighbours_max > 250 {
+            return wrong(format!("neighbours_max = {}: 250 at most", self.neighbours_max));
+        }
+        if self.neighbours_min > self.neighbours_max {
+            return wrong("neighbours_min is above neighbours_max".to_owned());
+        }
+        // A page more than the window may be under way while others are a page behind.
+        if self.window > SPAN_MAX - 64 {
+            return wrong(format!("window = {}: {} at most", self.window, SPAN_MAX - 64));
+        }
+        if usize::from(self.lc_max) + FULL > DATAGRAM_MAX {
+            return wrong(format!("lc_max = {}: {} at most", self.lc_max, DATAGRAM_MAX - FULL));
+        }
+        Ok(())
     }
 }

@@ -19,10 +19,9 @@ use super::clock::StreamClock;
 use super::layer::Layer;
 use super::neighbour::Roster;
 use super::tracker::Question;
-use super::wire::SPAN_MAX;
 use super::{
-    BufferMap, Cause, Event, Input, LAYERS_MAX, NeighbourStatistics, Output, Payload, PeerId,
-    Settings, Statistics,
+    BufferMap, Cause, Event, Input, NeighbourStatistics, Output, Payload, PeerId, Settings,
+    Statistics,
 };
 use crate::supply::Bucket;
 
@@ -102,17 +101,11 @@ impl<P: Payload> Peer<P> {
     /// made of the seed: a live driver's must be one that nobody can guess.
     ///
     /// # Panics
-    /// If the settings ask for no layer or more than [`LAYERS_MAX`], for rounds of no length, for
-    /// more than 250 neighbours, for N_min above N_max, or for a window of more than
-    /// [`SPAN_MAX`](super::wire::SPAN_MAX) less 64 chunks.
+    /// If the settings are none that [`Settings::check`] lets pass.
     pub fn new(settings: Settings, seed: Seed) -> Peer<P> {
+        let checked = settings.check();
+        assert!(checked.is_ok(), "a peer takes sound settings: {checked:?}");
         let layers = settings.layers;
-        assert!((1..=LAYERS_MAX).contains(&layers.into()), "{layers} layers");
-        assert!(settings.round.as_millis() > 0, "rounds of {}", settings.round);
-        assert!(settings.neighbours_max <= 250, "{} neighbours", settings.neighbours_max);
-        assert!(settings.neighbours_min <= settings.neighbours_max, "N_min above N_max");
-        // A page more than the window may be under way while others are a page behind.
-        assert!(settings.window <= SPAN_MAX - 64, "a window of {} chunks", settings.window);
         let rng = seed.derive("peer").rng();
         let mut secret = [0; 32];
         // From a generator of its own, of which nothing else is ever seen.

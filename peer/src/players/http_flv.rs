@@ -22,7 +22,7 @@ const PIECES: usize = 4;
 const PIECE: usize = 128 << 10;
 
 /// `GET /app/key.flv`
-pub(super) async fn play(
+pub(crate) async fn play(
     State(stage): State<Stage>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(path): Path<String>,

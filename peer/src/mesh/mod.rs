@@ -1,0 +1,90 @@
+//! The LayerP2P mesh on the network: `nearcast-peer mesh`, and what makes `broadcast` and `seed` sources
+//! of it.
+//!
+//! [`swarm`] is one stream at one peer, whose units [`chunks`] cuts and puts together, [`settings`]
+//! reads what it goes by; [`node`] has all streams that are played here, [`house`] lets players in.
+
+mod chunks;
+mod house;
+mod node;
+mod settings;
+mod swarm;
+mod words;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use nearcast_engine::mesh;
+use nearcast_machine::Seed;
+
+use crate::cli::MeshArgs;
+use crate::datagrams::Datagrams;
+use crate::error::Error;
+use crate::events::{Event, Role, Summary};
+use crate::http_port;
+use crate::journal::Journal;
+use crate::life::{Death, Life};
+use crate::metrics;
+use crate::players::{Player, Stage, play_http_flv, play_without_player};
+use crate::pump::{Net, Shared};
+use crate::rtmp_port::RtmpPort;
+use house::MeshHouse;
+use node::MeshNode;
+
+pub(crate) use node::stream_of;
+pub(crate) use settings::{Source, settings};
+use swarm::News;
+pub(crate) use swarm::Swarm;
+use words::event_of;
+pub(crate) use words::status_of;
+
+/// Runs until `end` comes true.
+pub(crate) async fn run(
+    args: MeshArgs,
+    journal: Journal,
+    (life, death): (Life, Death),
+    seed: Seed,
+    end: impl Future<Output = ()>,
+) -> Result<Summary, Error> {
+    let settings = settings(&args.policy, mesh::Role::Viewer)?;
+    let socket = Datagrams::bind(args.udp).map_err(Error::bind("UDP", args.udp))?;
+    let socket = Arc::new(socket);
+    let rtmp = RtmpPort::bind(args.listen).map_err(Error::bind("RTMP", args.listen))?;
+    let http = http_port::bind(args.http).map_err(Error::bind("HTTP", args.http))?;
+
+    let net = Net::new(Arc::clone(&socket));
+    let node = MeshNode::new(net, journal.clone(), settings, args.tracker, args.seed, seed);
+    let node = Shared::new(node);
+    let stage = Stage {
+        house: Arc::new(MeshHouse { node: Arc::clone(&node) }),
+        journal: journal.clone(),
+        life: life.clone(),
+    };
+
+    let pump = tokio::spawn(Arc::clone(&node).pump(socket));
+    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
+    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
+    let figures =
+        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
+    let router = Router::new()
+        .route("/status", get(status))
+        .route("/metrics", get(figures))
+        .route("/{*path}", get(play_http_flv))
+        .with_state(stage.clone());
+    http_port::serve(http, router, life.clone());
+    let players = stage.clone();
+    rtmp.serve(life, move |link, from| Player { stage: players.clone(), from }.serve(link));
+    journal.note(Event::started(Role::Mesh));
+    for stream in args.play {
+        tokio::spawn(play_without_player(stage.clone(), stream));
+    }
+    drop(stage);
+
+    end.await;
+    node.with(|node, now| node.close_all(now));
+    death.come().await;
+    pump.abort();
+    Ok(node.with(|node, _| node.summary()))
+}

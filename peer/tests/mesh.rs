@@ -1,0 +1,215 @@
+//! The mesh with the real programs: FFmpeg publishes, a tracker, a source and viewers carry the
+//! stream, FFmpeg plays.
+
+mod world;
+
+use std::fs;
+use std::time::Duration;
+
+use nearcast_peer::events::{Event, Frame};
+use nearcast_peer::status::{MeshStatus, Status};
+use world::{Peer, Program, World, assert_tail, checksums, http};
+
+const SOON: Duration = Duration::from_secs(20);
+const LATER: Duration = Duration::from_secs(60);
+
+/// The paper's mesh in a hurry.
+const SETTINGS: &str = r#"
+    lag = "6s"
+    round = "500ms"
+    piggyback = "50ms"
+    too_late = "300ms"
+    fetch = "1500ms"
+    neighbours_min = 3
+    neighbours_max = 6
+    adapt = "5s"
+    silence = "3s"
+    announce_again = "1s"
+"#;
+
+/// A world with a tracker, the CDN that a broadcaster wants, and settings that all share.
+struct Mesh {
+    world: World,
+    settings: String,
+    tracker: Option<Peer>,
+    _nginx: Program,
+}
+
+impl Mesh {
+    /// `callbacks`: the seed is asked about publishers, and has to be there.
+    fn new(callbacks: bool) -> Mesh {
+        let world = World::new();
+        let nginx = world.nginx(callbacks);
+        let settings = world.folder.path().join("mesh.toml");
+        fs::write(&settings, SETTINGS).expect("the settings");
+        let host = world.host(4);
+        let (udp, http) = (format!("{host}:7937"), format!("{host}:7938"));
+        let tracker = world.peer("tracker", "tracker", &["--udp", &udp, "--http", &http]);
+        let settings = settings.to_str().expect("a path").to_owned();
+        Mesh { world, settings, tracker: Some(tracker), _nginx: nginx }
+    }
+
+    fn tracker_address(&self) -> String {
+        format!("{}:7937", self.world.host(4))
+    }
+
+    fn broadcaster(&self, more: &[&str]) -> Peer {
+        let tracker = self.tracker_address();
+        let own = ["--mesh", &tracker, "--settings", &self.settings];
+        self.world.broadcaster(&[&own, more].concat())
+    }
+
+    /// A viewer at host `n` that plays these streams by itself.
+    fn viewer(&self, n: u8, streams: &[&str], more: &[&str]) -> Peer {
+        let (host, tracker) = (self.world.host(n), self.tracker_address());
+        let (udp, rtmp, http) =
+            (format!("{host}:7935"), format!("{host}:1935"), format!("{host}:8080"));
+        let mut arguments = vec!["--tracker", &tracker, "--settings", &self.settings];
+        arguments.extend(["--udp", &udp, "--listen", &rtmp, "--http", &http]);
+        arguments.extend(streams.iter().flat_map(|stream| ["--play", stream]));
+        arguments.extend(more);
+        self.world.peer("mesh", &format!("viewer{n}"), &arguments)
+    }
+
+    fn status(&self, n: u8) -> Status {
+        let (line, body) = http(self.world.host(n), 8080, "GET /status");
+        assert!(line.contains("200"), "{line}");
+        serde_json::from_str(&body).expect("a status")
+    }
+
+    fn whole(&self, clip: &std::path::Path) -> Vec<String> {
+        checksums(&self.world.play(clip.to_str().expect("a path")).finish(LATER).1)
+    }
+}
+
+fn mesh_of(status: &Status, stream: &str) -> MeshStatus {
+    let found = status.streams.iter().find(|known| known.stream == stream);
+    found.expect("it is played").mesh.clone().expect("in the mesh")
+}
+
+/// The numbers of the frames that were released of a stream.
+fn numbers(peer: &Peer, stream: &str) -> Vec<u64> {
+    let of = |(_, frame): (u64, Frame)| (frame.stream == stream).then_some(frame.frame);
+    peer.frames().into_iter().filter_map(of).collect()
+}
+
+fn is_torn(peer: &Peer) -> bool {
+    peer.events().iter().any(|record| matches!(record.event, Event::Torn { .. }))
+}
+
+#[test]
+fn the_mesh_carries_every_layer_past_the_death_of_a_supplier_and_of_the_tracker() {
+    let mut mesh = Mesh::new(false);
+    let clip = mesh.world.clip(25);
+    let whole = mesh.whole(&clip);
+    assert_eq!(whole.len(), 750);
+    let mut broadcaster = mesh.broadcaster(&[]);
+    let encoder = mesh.world.publish(&clip, mesh.world.host(1), "live/cam");
+    broadcaster.wait_for("the publish", SOON, |e| matches!(e, Event::PublishAccepted { .. }));
+    let mut viewers: Vec<Peer> = (10..15).map(|n| mesh.viewer(n, &["live/cam"], &[])).collect();
+    let host = mesh.world.host(10);
+    let rtmp = mesh.world.play(&format!("rtmp://{host}/live/cam"));
+    let flv = mesh.world.play(&format!("http://{}:8080/live/cam.flv", mesh.world.host(12)));
+    viewers[4].wait_for_frame(60);
+
+    // They live off each other, not off the source alone.
+    let status = mesh.status(10);
+    let figures = mesh_of(&status, "live/cam");
+    assert!(figures.neighbours.len() >= 3, "{figures:?}");
+    assert_eq!(figures.offload, Some(1.0), "there is no fallback");
+    assert!(figures.layers.iter().all(|layer| layer.held > 0), "{figures:?}");
+    let (_, metrics) = http(host, 8080, "GET /metrics");
+    assert!(metrics.contains(r#"nearcast_mesh_chunks_played_total{stream="live/cam",layer="3"}"#));
+
+    viewers.remove(1).program.kill();
+    let late = mesh.viewer(15, &["live/cam"], &[]);
+    viewers[3].wait_for_frame(240);
+    mesh.tracker.take().expect("it ran until now").program.kill();
+
+    assert!(encoder.finish(LATER).0.success());
+    assert_tail(&whole, &checksums(&rtmp.finish(LATER).1), 60);
+    assert_tail(&whole, &checksums(&flv.finish(LATER).1), 60);
+    // The mesh plays in step: what is due as one comes is lost on it, and nothing later.
+    let released = numbers(&late, "live/cam");
+    let settled = released[0] + 60;
+    let after: Vec<u64> = released.into_iter().filter(|frame| *frame >= settled).collect();
+    assert_eq!(after, (settled..750).collect::<Vec<_>>());
+    for viewer in viewers {
+        let released = numbers(&viewer, "live/cam");
+        assert_eq!(released, (released[0]..750).collect::<Vec<_>>(), "once each, in order");
+        assert!(!is_torn(&viewer));
+        let summary = viewer.end();
+        assert_eq!((summary.repeated, summary.disordered, summary.lost), (0, 0, 0));
+    }
+    let summary = broadcaster.end();
+    assert!(summary.bytes_out > 0 && summary.unsent == 0, "{summary:?}");
+}
+
+#[test]
+fn two_streams_of_one_mesh_do_not_mix() {
+    let mesh = Mesh::new(false);
+    let one = mesh.world.clip_with(12, 30);
+    let kept = mesh.world.folder.path().join("one.flv");
+    fs::rename(&one, &kept).expect("a folder of ours");
+    // Another group length makes other pictures.
+    let other = mesh.world.clip_with(12, 45);
+    let (first, second) = (mesh.whole(&kept), mesh.whole(&other));
+    assert_ne!(first, second);
+    let mut broadcaster = mesh.broadcaster(&[]);
+    let publish = |clip, name| mesh.world.publish(clip, mesh.world.host(1), name);
+    let encoders = [publish(&kept, "live/one"), publish(&other, "live/two")];
+    let streams = ["live/one", "live/two"];
+    for stream in streams {
+        broadcaster.wait_for(
+            "the publish",
+            SOON,
+            |e| matches!(e, Event::PublishAccepted { stream: s, .. } if s == stream),
+        );
+    }
+    let viewers = [20, 21, 22].map(|n| mesh.viewer(n, &streams, &[]));
+    let host = mesh.world.host(20);
+    let players = streams.map(|stream| mesh.world.play(&format!("rtmp://{host}/{stream}")));
+    for encoder in encoders {
+        assert!(encoder.finish(LATER).0.success());
+    }
+    for (player, whole) in players.into_iter().zip([first, second]) {
+        assert_tail(&whole, &checksums(&player.finish(LATER).1), 90);
+    }
+    for viewer in viewers {
+        for stream in streams {
+            let released = numbers(&viewer, stream);
+            assert_eq!(released, (released[0]..360).collect::<Vec<_>>());
+        }
+        viewer.end();
+    }
+}
+
+#[test]
+fn the_seed_beside_the_cdn_gives_what_the_mesh_does_not() {
+    let mesh = Mesh::new(true);
+    let clip = mesh.world.clip(15);
+    let whole = mesh.whole(&clip);
+    // The broadcaster is no source here: whatever is played has come by the CDN, where other counts
+    // than the broadcaster's own would make other chunks.
+    let mut broadcaster = mesh.world.broadcaster(&[]);
+    let seed = mesh.world.seed(&["--allow", "live/cam", "--mesh", "--settings", &mesh.settings]);
+    let encoder = mesh.world.publish(&clip, mesh.world.host(1), "live/cam");
+    broadcaster.wait_for("the publish", SOON, |e| matches!(e, Event::PublishAccepted { .. }));
+    let address = format!("{}:7935", mesh.world.cdn());
+    let mut viewers = [30, 31].map(|n| mesh.viewer(n, &["live/cam"], &["--seed", &address]));
+    let player = mesh.world.play(&format!("rtmp://{}/live/cam", mesh.world.host(30)));
+    viewers[0].wait_for_frame(90);
+    let figures = mesh_of(&mesh.status(30), "live/cam");
+    assert!(figures.chunks_fallback > 0, "{figures:?}");
+    assert!(encoder.finish(LATER).0.success());
+    // When a stream ends, time goes on without chunks that would tell when the last of them are due:
+    // of its last second the fallback may be asked too late.
+    let shown = checksums(&player.finish(LATER).1);
+    let begin = whole.iter().position(|crc| *crc == shown[0]).expect("a picture of the clip");
+    let exact = whole[begin..].iter().zip(&shown).take_while(|(one, other)| one == other).count();
+    assert!(begin <= 60 && begin + exact + 30 >= whole.len(), "{begin} and {exact} more");
+    for viewer in viewers {
+        assert_eq!(viewer.end().lost, 0);
+    }
+    seed.end();
+}
