@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,6 +34,14 @@ pub struct Arguments {
     /// Address that switches connect to.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6653")]
     pub listen: SocketAddr,
+
+    /// What it does with its switches.
+    #[arg(long, value_enum, default_value_t = App::Fabric)]
+    pub app: App,
+
+    /// Threads of the learning app; by default one for each core.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZero<usize>>,
 
     /// RTMP server that counts as the CDN; may be given several times. Without it every server that
     /// accepts a publisher counts, each for its own streams.
@@ -72,11 +81,25 @@ pub struct Arguments {
     pub seed: Option<u64>,
 }
 
+/// What the controller does with its switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum App {
+    /// Streams take the short way, by OpenFlow 1.3.
+    Fabric,
+    /// Plain L2 learning by OpenFlow 1.0, each switch for itself: what controllers are compared in.
+    /// Of the options only --listen and --workers count.
+    Learning,
+}
+
 /// What the command line comes to.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Address that switches connect to.
     pub listen: SocketAddr,
+    /// What is done with them.
+    pub app: App,
+    /// Threads of the learning app.
+    pub workers: usize,
     /// Where events are written.
     pub events: Option<PathBuf>,
     /// Settings of the fabric.
@@ -117,7 +140,9 @@ impl Arguments {
             incarnation: u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX / 2),
             ..Config::default()
         };
-        Ok(Settings { listen: self.listen, events: self.events, fabric })
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        let workers = self.workers.unwrap_or_else(cores).get();
+        Ok(Settings { listen: self.listen, app: self.app, workers, events: self.events, fabric })
     }
 }
 

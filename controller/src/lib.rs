@@ -7,9 +7,10 @@ mod args;
 mod connection;
 mod error;
 mod journal;
+pub mod learning;
 mod server;
 
-pub use args::{Arguments, Settings};
+pub use args::{App, Arguments, Settings};
 pub use error::Error;
 pub use journal::Journal;
 pub use server::Server;

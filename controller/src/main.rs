@@ -1,7 +1,8 @@
 //! `nearcast-controller`: see `--help`.
 
 use clap::Parser;
-use nearcast_controller::{Arguments, Error, Server};
+use nearcast_controller::learning::LearningServer;
+use nearcast_controller::{App, Arguments, Error, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,16 +30,30 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             signal(SignalKind::terminate()).map_err(system("cannot wait for SIGTERM"))?;
         let mut interrupt =
             signal(SignalKind::interrupt()).map_err(system("cannot wait for SIGINT"))?;
-        let server = Server::bind(settings)?;
-        let address = server.address().map_err(system("cannot tell the listening address"))?;
-        tracing::info!("listening for switches on {address}");
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        server.run(stop).await;
+        let listening = |address: std::io::Result<_>| {
+            let address = address.map_err(system("cannot tell the listening address"))?;
+            tracing::info!("listening for switches on {address}");
+            Ok(())
+        };
+        match settings.app {
+            App::Fabric => {
+                let server = Server::bind(settings)?;
+                listening(server.address())?;
+                server.run(stop).await;
+            }
+            App::Learning => {
+                let server = LearningServer::bind(settings.listen, settings.workers)?;
+                listening(server.address())?;
+                let counts = server.run(stop).await;
+                tracing::info!(?counts, "stopped");
+            }
+        }
         Ok(())
     })
 }
