@@ -1,31 +1,60 @@
-//! One switch's TCP connection: a task that reads, a task that writes.
+//! One switch's connection: a task that reads, a task that writes.
+//!
+//! What waits for a switch is bounded in bytes. Behind the first bound the switch is heard less, since
+//! mostly it is answers to its own messages that pile up; behind the second it is let go, for what it
+//! should hold is worked out anew when it comes back. Nobody else waits for it in either case.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nearcast_fabric::{ConnectionId, Input};
 use rust_openflow::Framer;
 use rust_openflow::v13::Message;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 
-/// Batches of messages that may wait for a slow switch. Beyond that it is let go: what it should
-/// hold is worked out anew when it comes back, and nobody else waits for it.
-const QUEUE: usize = 4096;
-
+/// Bytes waiting for a switch beyond which it is heard less.
+const HIGH: usize = 256 << 10;
+/// Bytes waiting for a switch beyond which it is let go: more than bringing a full one to what it
+/// should hold takes.
+const MAX: usize = 16 << 20;
+/// How long a switch with that much waiting for it is not heard at a time. For ever would not do: a
+/// switch may take nothing until it is heard.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Bytes written at once.
+const BATCH: usize = 64 << 10;
 /// How long a closing connection may take to send what is left.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// An input and when it was read.
 pub(crate) type Arrival = (Instant, Input);
 
+/// A switch's byte stream, bare or in TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// The writing end of a connection.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Vec<u8>>,
+    /// Bounded by the bytes in it.
+    queue: mpsc::UnboundedSender<Vec<u8>>,
+    depth: Arc<Depth>,
     reader: tokio::task::AbortHandle,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// How much waits.
+#[derive(Debug, Default)]
+struct Depth {
+    bytes: AtomicUsize,
+    /// Told when it is below [`HIGH`] again.
+    drained: Notify,
+    /// Told when nothing more will be queued.
+    closing: Notify,
 }
 
 /// The switch does not take what it is sent.
@@ -35,7 +64,30 @@ pub(crate) struct TooSlow;
 impl Writer {
     /// Queues encoded messages.
     pub(crate) fn send(&self, bytes: Vec<u8>) -> Result<(), TooSlow> {
-        self.queue.try_send(bytes).map_err(|_| TooSlow)
+        let queued = self.depth.bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if queued > MAX {
+            return Err(TooSlow);
+        }
+        // If the writing task has ended, the reading one says why.
+        let _ = self.queue.send(bytes);
+        Ok(())
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.depth.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection at once, and with it what is queued.
+    pub(crate) fn cut(self) {
+        if let Some(writer) = &self.writer {
+            writer.abort();
+        }
+    }
+
+    /// Ends the connection once what is queued is sent, or [`LINGER`] is over; the task that does so.
+    pub(crate) fn finish(mut self) -> Option<JoinHandle<()>> {
+        self.writer.take()
     }
 }
 
@@ -43,41 +95,66 @@ impl Drop for Writer {
     /// What is queued is still sent; nothing is read any more.
     fn drop(&mut self) {
         self.reader.abort();
+        self.depth.closing.notify_one();
     }
 }
 
-/// Starts the tasks of a connection.
-pub(crate) fn start(
-    id: ConnectionId,
-    stream: TcpStream,
-    arrivals: mpsc::Sender<Arrival>,
-) -> std::io::Result<Writer> {
+/// Makes a socket one for small messages whose other end may vanish.
+pub(crate) fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(10))
         .with_interval(Duration::from_secs(5))
         .with_retries(3);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    let (read, write) = stream.into_split();
-    let (queue, queued) = mpsc::channel(QUEUE);
-    tokio::spawn(send_all(write, queued));
-    let reader = tokio::spawn(async move {
-        let reason = receive_all(id, read, &arrivals).await;
-        // If nobody listens any more the controller is stopping.
-        let _ = arrivals.send((Instant::now(), Input::Gone(id, reason))).await;
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Starts the tasks of a connection.
+pub(crate) fn start(
+    id: ConnectionId,
+    stream: Box<dyn Stream>,
+    arrivals: mpsc::Sender<Arrival>,
+) -> Writer {
+    let (read, write) = tokio::io::split(stream);
+    let (queue, queued) = mpsc::unbounded_channel();
+    let depth = Arc::new(Depth::default());
+    let writer = tokio::spawn({
+        let depth = Arc::clone(&depth);
+        async move {
+            let sending = send_all(write, queued, &depth);
+            tokio::pin!(sending);
+            tokio::select! {
+                () = &mut sending => {}
+                () = depth.closing.notified() => {
+                    let _ = tokio::time::timeout(LINGER, sending).await;
+                }
+            }
+        }
     });
-    Ok(Writer { queue, reader: reader.abort_handle() })
+    let reader = tokio::spawn({
+        let depth = Arc::clone(&depth);
+        async move {
+            let reason = receive_all(id, read, &arrivals, &depth).await;
+            // If nobody listens any more the controller is stopping.
+            let _ = arrivals.send((Instant::now(), Input::Gone(id, reason))).await;
+        }
+    });
+    Writer { queue, depth, reader: reader.abort_handle(), writer: Some(writer) }
 }
 
 /// Reads until the connection ends; says why it did.
 async fn receive_all(
     id: ConnectionId,
-    mut read: OwnedReadHalf,
+    mut read: impl AsyncRead + Unpin,
     arrivals: &mpsc::Sender<Arrival>,
+    depth: &Depth,
 ) -> String {
     let mut framer = Framer::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
+        if depth.bytes.load(Ordering::Relaxed) > HIGH {
+            let _ = tokio::time::timeout(PAUSE, depth.drained.notified()).await;
+        }
         let read_at = match read.read(&mut buffer).await {
             Ok(0) if framer.pending() > 0 => {
                 let pending = framer.pending();
@@ -107,21 +184,26 @@ async fn receive_all(
     }
 }
 
-/// Writes what is queued, as much at once as there is, until the queue's other end is dropped.
-async fn send_all(mut write: OwnedWriteHalf, mut queued: mpsc::Receiver<Vec<u8>>) {
+/// Writes what is queued, several messages at once, until the queue's other end is dropped.
+async fn send_all(
+    mut write: impl AsyncWrite + Unpin,
+    mut queued: mpsc::UnboundedReceiver<Vec<u8>>,
+    depth: &Depth,
+) {
     while let Some(mut bytes) = queued.recv().await {
-        while let Ok(more) = queued.try_recv() {
+        while bytes.len() < BATCH
+            && let Ok(more) = queued.try_recv()
+        {
             bytes.extend(more);
         }
-        let all = write.write_all(&bytes);
-        let done = if queued.is_closed() {
-            tokio::time::timeout(LINGER, all).await.unwrap_or(Ok(()))
-        } else {
-            all.await
-        };
-        // A failed write shows at the reading end too, which reports it.
-        if done.is_err() {
+        // A failed write shows at the reading end too, which reports it. TLS holds bytes back until
+        // it is told to flush.
+        if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
             return;
+        }
+        let before = depth.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+        if before > HIGH && before - bytes.len() <= HIGH {
+            depth.drained.notify_one();
         }
     }
     let _ = write.shutdown().await;

@@ -30,6 +30,36 @@ pub enum Error {
         /// What is wrong, with the line where there is one.
         why: String,
     },
+    /// The configuration file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The configuration file says something wrong.
+    #[error("{}:{line}:{column}: {}{message}", path.display(), prefix(field))]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+        /// The field, such as `policy.allow[1]`; empty where the file is not even TOML.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A file of TLS cannot be used.
+    #[error("cannot use {} for TLS: {why}", path.display())]
+    Tls {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A setting that cannot be used.
     #[error("{0}")]
     Setting(String),
@@ -41,4 +71,8 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+fn prefix(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("{field}: ") }
 }

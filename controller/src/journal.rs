@@ -2,13 +2,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nearcast_fabric::Event;
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::Message;
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
 use crate::Error;
+use crate::north::{self, Durations};
+use crate::spans::Spans;
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +33,14 @@ pub struct Journal {
     sent: BTreeMap<&'static str, u64>,
     received: BTreeMap<&'static str, u64>,
     events: BTreeMap<String, u64>,
+    durations: Durations,
+    spans: Spans,
+    /// Lines for those who follow along.
+    followers: broadcast::Sender<Arc<str>>,
 }
+
+/// How many there were of each name.
+pub(crate) type Counts<K> = BTreeMap<K, u64>;
 
 impl Journal {
     /// A journal that writes to `path`, or only counts and logs.
@@ -44,7 +55,23 @@ impl Journal {
             })
             .transpose()?;
         let (sent, received, events) = Default::default();
-        Ok(Journal { file, sent, received, events })
+        let (followers, _) = broadcast::channel(north::EVENTS);
+        let (durations, spans) = (Durations::new(), Spans::default());
+        Ok(Journal { file, sent, received, events, durations, spans, followers })
+    }
+
+    /// Lines from now on, for whoever follows along.
+    pub(crate) fn followers(&self) -> &broadcast::Sender<Arc<str>> {
+        &self.followers
+    }
+
+    /// Messages sent and received by type, and events by name.
+    pub(crate) fn counts(&self) -> (&Counts<&'static str>, &Counts<&'static str>, &Counts<String>) {
+        (&self.sent, &self.received, &self.events)
+    }
+
+    pub(crate) fn durations(&self) -> &Durations {
+        &self.durations
     }
 
     /// Counts a message by its type.
@@ -75,7 +102,10 @@ impl Journal {
         }
         let name = line.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
         let text = Value::Object(line.clone()).to_string();
-        tracing::info!(target: "nearcast_controller::event", "{text}");
+        self.durations.observe(event);
+        self.spans.of(event).in_scope(|| {
+            tracing::info!(target: "nearcast_controller::event", "{text}");
+        });
         *self.events.entry(name).or_default() += 1;
         self.write(now, line);
     }
@@ -96,10 +126,15 @@ impl Journal {
     }
 
     fn write(&mut self, now: Time, mut line: serde_json::Map<String, Value>) {
-        let Some((path, file)) = &mut self.file else { return };
         line.insert("t".to_owned(), now.as_nanos().into());
+        let line = Value::Object(line).to_string();
+        if self.followers.receiver_count() > 0 {
+            // Whoever has gone meanwhile misses nothing.
+            let _ = self.followers.send(line.as_str().into());
+        }
+        let Some((path, file)) = &mut self.file else { return };
         // Line by line, so that a reader follows along and a kill loses nothing.
-        let written = writeln!(file, "{}", Value::Object(line)).and_then(|()| file.flush());
+        let written = writeln!(file, "{line}").and_then(|()| file.flush());
         if let Err(error) = written {
             tracing::error!("cannot write events to {} any more: {error}", path.display());
             self.file = None;

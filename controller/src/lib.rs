@@ -6,11 +6,18 @@
 mod args;
 mod connection;
 mod error;
+mod file;
 mod journal;
 pub mod learning;
+mod north;
+mod rival;
 mod server;
+mod spans;
+mod tls;
 
-pub use args::{App, Arguments, Settings};
+pub use args::{App, Arguments, Command, Settings, check};
 pub use error::Error;
 pub use journal::Journal;
+pub use rival::Rival;
 pub use server::Server;
+pub use tls::{CONTROLLER_NAME, TlsFiles};

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use nearcast_controller::learning::LearningServer;
-use nearcast_controller::{App, Arguments, Error, Server};
+use nearcast_controller::{App, Arguments, Command, Error, Server, check};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +20,11 @@ fn main() -> std::process::ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Error> {
     let system = |what| move |source| Error::System { what, source };
+    if let Some(Command::Check { file }) = &arguments.command {
+        check(file)?;
+        println!("{}: nothing is wrong with it", file.display());
+        return Ok(());
+    }
     let settings = arguments.settings()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,15 +1,22 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nearcast_fabric::{ConnectionId, Event, Fabric, Input, Output};
+use nearcast_fabric::{
+    Claim, Config, ConnectionId, Election, Event, Fabric, Input, Output, Standing, Turn,
+};
 use nearcast_machine::{Machine, Span, Time};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 
-use crate::connection::{self, Arrival, Writer};
+use crate::connection::{self, Arrival, Stream, Writer};
 use crate::journal::Direction;
+use crate::north::{self, Glance, North, QUESTIONS, Question, Queue};
+use crate::rival::{self, Rival};
+use crate::tls::{self, Tls};
 use crate::{Error, Journal, Settings};
 
 /// Connections waiting to be accepted: a thousand switches may come back at once.
@@ -17,10 +24,19 @@ const BACKLOG: u32 = 1024;
 /// Messages read and not handled yet. Beyond that reading waits, and TCP holds the switches back.
 const ARRIVALS: usize = 4096;
 
+/// TLS handshakes at once.
+const HANDSHAKES: usize = 256;
+/// How long one may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// The controller on its sockets.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    http: Option<TcpListener>,
+    tls: Option<Tls>,
+    duel: Option<Duel>,
+    config: Config,
     fabric: Fabric,
     journal: Journal,
     clock: Clock,
@@ -28,20 +44,49 @@ pub struct Server {
     next_connection: u64,
 }
 
+/// The other controller, and which of the two decides.
+#[derive(Debug)]
+struct Duel {
+    rival: Rival,
+    listener: Option<TcpListener>,
+    election: Election,
+    claim: watch::Sender<Claim>,
+}
+
+/// What became of a TLS handshake.
+type Secured = (SocketAddr, std::io::Result<Box<dyn Stream>>);
+
 impl Server {
-    /// Opens the socket for switches and the file for events.
+    /// Opens the sockets and the file for events.
     ///
     /// # Errors
-    /// If either cannot be opened.
+    /// If one cannot be opened, and if the files for TLS cannot be used.
     pub fn bind(settings: Settings) -> Result<Server, Error> {
-        let address = settings.listen;
+        let open = |address| listen(address).map_err(|source| Error::Listen { address, source });
         let journal = Journal::create(settings.events.as_deref())?;
-        let listener = listen(address).map_err(|source| Error::Listen { address, source })?;
+        let clock = Clock::start();
+        let mut fabric = Fabric::new(settings.fabric.clone());
+        let duel = match settings.rival {
+            None => None,
+            Some(rival) => {
+                fabric.handle(clock.now(), Input::Stand);
+                // Should both have been given one priority, their ranks still differ, most likely.
+                let rank = u16::from(rival.priority) << 8 | settings.seed_of_rank;
+                let election = Election::new(rank, rival.takeover, clock.now());
+                let listener = Some(open(rival.listen)?);
+                let (claim, _) = watch::channel(election.claim());
+                Some(Duel { rival, listener, election, claim })
+            }
+        };
         Ok(Server {
-            listener,
-            fabric: Fabric::new(settings.fabric),
+            listener: open(settings.listen)?,
+            http: settings.http.map(open).transpose()?,
+            tls: settings.tls.as_ref().map(Tls::load).transpose()?,
+            duel,
+            config: settings.fabric,
+            fabric,
             journal,
-            clock: Clock::start(),
+            clock,
             writers: BTreeMap::new(),
             next_connection: 1,
         })
@@ -58,25 +103,49 @@ impl Server {
     /// Serves switches until `stop` is done. What they hold then, they keep.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let (sender, mut arrivals) = mpsc::channel::<Arrival>(ARRIVALS);
+        let (secured, mut handshakes) = mpsc::channel::<Secured>(HANDSHAKES);
+        let (questions, mut asked) = mpsc::channel::<Question>(QUESTIONS);
+        let (claimed, mut claims) = mpsc::channel::<Claim>(16);
+        let permits = Arc::new(Semaphore::new(HANDSHAKES));
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = self.http.take() {
+            let north = North::new(questions.clone(), self.journal.followers().clone());
+            tasks.spawn(north::serve(listener, north));
+        }
+        self.start_duel(&claimed, &mut tasks);
         tokio::pin!(stop);
         loop {
-            let deadline = self.fabric.deadline().map(|due| self.clock.instant(due));
+            let election = self.duel.as_ref().and_then(|duel| duel.election.deadline());
+            let deadline = self.fabric.deadline().into_iter().chain(election).min();
             let due = async {
                 match deadline {
-                    Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                    Some(due) => tokio::time::sleep_until(self.clock.instant(due).into()).await,
                     None => std::future::pending().await,
                 }
             };
+            // In no order of preference: whoever floods us with one kind must not shut out the others.
             tokio::select! {
-                biased;
                 () = &mut stop => break,
                 Some((read_at, input)) = arrivals.recv() => self.arrived(read_at, input),
-                () = due => {
-                    self.fabric.expire(self.clock.now());
-                    self.drain(None);
+                Some(question) = asked.recv() => self.answer(question),
+                Some(claim) = claims.recv() => {
+                    let now = self.clock.now();
+                    let turn = self.duel.as_mut().and_then(|duel| duel.election.heard(now, claim));
+                    self.take_turn(turn);
                 }
+                () = due => {
+                    let now = self.clock.now();
+                    self.fabric.expire(now);
+                    self.drain(None);
+                    let turn = self.duel.as_mut().and_then(|duel| duel.election.expire(now));
+                    self.take_turn(turn);
+                }
+                Some((peer, stream)) = handshakes.recv() => match stream {
+                    Ok(stream) => self.connected(stream, &sender),
+                    Err(error) => self.refused(tls::refused(peer, &error)),
+                },
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.accepted(stream, peer, &sender),
+                    Ok((stream, peer)) => self.accepted(stream, peer, &sender, &secured, &permits),
                     Err(error) => {
                         // Out of descriptors, most likely: those that are there go on.
                         tracing::warn!("cannot accept a switch: {error}");
@@ -85,33 +154,80 @@ impl Server {
                 },
             }
         }
+        self.stop().await;
+    }
+
+    /// Says what was counted, and sends what is still queued.
+    async fn stop(mut self) {
         self.journal.summary(self.clock.now(), self.fabric.packet_ins());
+        let writers = std::mem::take(&mut self.writers).into_values();
+        let finishing: Vec<_> = writers.filter_map(Writer::finish).collect();
+        for writer in finishing {
+            // They end by themselves, all in the same time.
+            let _ = writer.await;
+        }
     }
 
     fn accepted(
         &mut self,
-        stream: tokio::net::TcpStream,
+        stream: TcpStream,
         peer: SocketAddr,
         arrivals: &mpsc::Sender<Arrival>,
+        secured: &mpsc::Sender<Secured>,
+        permits: &Arc<Semaphore>,
     ) {
+        tracing::debug!("connection from {peer}");
+        if let Err(error) = connection::prepare(&stream) {
+            tracing::warn!("connection from {peer}: {error}");
+            return;
+        }
+        let Some(tls) = self.tls.clone() else {
+            self.connected(Box::new(stream), arrivals);
+            return;
+        };
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+            self.refused(format!("TLS with {peer}: there are as many handshakes as may be"));
+            return;
+        };
+        let secured = secured.clone();
+        tokio::spawn(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE, tls.acceptor.accept(stream)).await;
+            let stream = match handshake {
+                Ok(Ok(stream)) => Ok(Box::new(stream) as Box<dyn Stream>),
+                Ok(Err(error)) => Err(error),
+                Err(late) => Err(late.into()),
+            };
+            drop(permit);
+            // If nobody listens any more the controller is stopping.
+            let _ = secured.send((peer, stream)).await;
+        });
+    }
+
+    fn next_connection(&mut self) -> ConnectionId {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        tracing::debug!("connection {} from {peer}", id.0);
-        match connection::start(id, stream, arrivals.clone()) {
-            Ok(writer) => {
-                self.writers.insert(id, writer);
-                self.fabric.handle(self.clock.now(), Input::Connected(id));
-                self.drain(None);
-            }
-            Err(error) => tracing::warn!("connection from {peer}: {error}"),
-        }
+        id
+    }
+
+    fn connected(&mut self, stream: Box<dyn Stream>, arrivals: &mpsc::Sender<Arrival>) {
+        let id = self.next_connection();
+        self.writers.insert(id, connection::start(id, stream, arrivals.clone()));
+        self.fabric.handle(self.clock.now(), Input::Connected(id));
+        self.drain(None);
+    }
+
+    /// Tells of a connection that did not come as far as the fabric.
+    fn refused(&mut self, reason: String) {
+        let connection = self.next_connection().0;
+        let event = Event::ConnectionRefused { connection, reason };
+        self.journal.event(self.clock.now(), &event, None);
     }
 
     fn arrived(&mut self, read_at: Instant, input: Input) {
         match &input {
             Input::Message(_, message) => self.journal.count(Direction::Received, message),
             Input::Gone(id, _) => drop(self.writers.remove(id)),
-            Input::Connected(_) | Input::Undecodable(..) => {}
+            _ => {}
         }
         self.fabric.handle(self.clock.now(), input);
         self.drain(Some(read_at));
@@ -122,6 +238,7 @@ impl Server {
         let mut events: Vec<Event> = Vec::new();
         let mut sends: BTreeMap<ConnectionId, Vec<u8>> = BTreeMap::new();
         let mut closing = Vec::new();
+        let mut generation = None;
         while let Some(output) = self.fabric.poll() {
             match output {
                 Output::Send(id, message) => {
@@ -130,6 +247,7 @@ impl Server {
                 }
                 Output::Close(id) => closing.push(id),
                 Output::Event(event) => events.push(event),
+                Output::Generation(seen) => generation = generation.max(Some(seen)),
             }
         }
         let mut slow = Vec::new();
@@ -147,10 +265,71 @@ impl Server {
             self.journal.event(now, event, handled);
         }
         for id in slow {
-            self.writers.remove(&id);
+            if let Some(writer) = self.writers.remove(&id) {
+                writer.cut();
+            }
             let reason = "it does not take what it is sent".to_owned();
             self.fabric.handle(self.clock.now(), Input::Gone(id, reason));
             self.drain(None);
+        }
+        if let Some((seen, duel)) = generation.zip(self.duel.as_mut()) {
+            let turn = duel.election.seen(now, seen);
+            self.take_turn(turn);
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        let queue = |(id, switch)| {
+            self.writers.get(&id).map(|writer| Queue { switch, bytes: writer.queued() })
+        };
+        let standing = match self.fabric.standing() {
+            Standing::Alone => north::Standing::Alone,
+            Standing::Master(_) => north::Standing::Master,
+            Standing::Slave => north::Standing::Slave,
+        };
+        question(&Glance {
+            fabric: &self.fabric,
+            journal: &self.journal,
+            started: self.clock.started,
+            queues: self.fabric.introduced().into_iter().filter_map(queue).collect(),
+            standing,
+        });
+    }
+
+    fn start_duel(&mut self, claims: &mpsc::Sender<Claim>, tasks: &mut JoinSet<()>) {
+        let Some(duel) = &mut self.duel else { return };
+        let (tls, lease) = (self.tls.clone(), duel.rival.takeover);
+        let listens = rival::listen_to(duel.rival.controller, tls.clone(), lease, claims.clone());
+        tasks.spawn(listens);
+        if let Some(listener) = duel.listener.take() {
+            tasks.spawn(rival::serve(listener, tls, duel.claim.subscribe(), lease));
+        }
+    }
+
+    /// Does what an election came to, and has it told to the other controller.
+    fn take_turn(&mut self, turn: Option<Turn>) {
+        let now = self.clock.now();
+        match turn {
+            None => {}
+            Some(Turn::Lead(generation)) => {
+                let incarnation = self.clock.incarnation();
+                self.fabric.handle(now, Input::Lead { generation, incarnation });
+                self.drain(None);
+            }
+            Some(Turn::Stand) => {
+                // What this one knows is of no use any more: the other changes it. The switches come
+                // back at once, and find a controller that stands by.
+                std::mem::take(&mut self.writers).into_values().for_each(Writer::cut);
+                self.fabric = Fabric::new(self.config.clone());
+                self.fabric.handle(now, Input::Stand);
+                let known = self.duel.as_ref().map_or(0, |duel| duel.election.claim().generation);
+                let event = Event::Standing { role: "slave", generation: known };
+                self.journal.event(now, &event, None);
+            }
+        }
+        if let Some(duel) = &self.duel {
+            let claim = duel.election.claim();
+            duel.claim.send_if_modified(|told| std::mem::replace(told, claim) != claim);
         }
     }
 }
@@ -180,6 +359,12 @@ impl Clock {
 
     fn now(self) -> Time {
         self.origin + Span::from(self.started.elapsed())
+    }
+
+    /// Seconds since 1970: above that of every controller before, unless the clock was set back.
+    fn incarnation(self) -> u32 {
+        let seconds = self.now().since(Time::ZERO).as_nanos() / 1_000_000_000;
+        u32::try_from(seconds).unwrap_or(u32::MAX / 2)
     }
 
     fn instant(self, time: Time) -> Instant {

@@ -47,6 +47,10 @@ pub enum Event {
     /// Somebody else had changed what a switch holds of ours: so many entries and groups were put back
     /// or put right, and so many entries removed that should not have been there.
     Restored { switch: DatapathId, entries: usize, removed: usize, groups: usize },
+    /// With two controllers: what this one is from now on, to all its switches.
+    Standing { role: &'static str, generation: u64 },
+    /// With two controllers: a switch confirmed what this one is to it.
+    SwitchRole { switch: DatapathId, role: &'static str, generation: u64 },
     /// A port came up or went down.
     Port { switch: DatapathId, port: u32, name: String, up: bool },
     /// A link between two switches was found or lost.

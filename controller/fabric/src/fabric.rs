@@ -15,6 +15,7 @@ use crate::event::Limit;
 use crate::hosts::Hosts;
 use crate::inspection::Inspection;
 use crate::ledger::Change;
+use crate::mastery::Standing;
 use crate::neighbours::Neighbours;
 use crate::pool::VirtualPool;
 use crate::session::Session;
@@ -38,6 +39,16 @@ pub enum Input {
     Undecodable(ConnectionId, Vec<u8>, rust_openflow::Error),
     /// The connection is gone; the text says why.
     Gone(ConnectionId, String),
+    /// There is another controller, and that one decides. To be said before any switch connects.
+    Stand,
+    /// This controller decides from now on, by this generation. The incarnation is that of
+    /// [`Config`].
+    Lead {
+        /// Above that of every master before.
+        generation: u64,
+        /// Above that of every controller before.
+        incarnation: u32,
+    },
 }
 
 /// What the fabric asks a driver to do.
@@ -49,6 +60,8 @@ pub enum Output {
     Close(ConnectionId),
     /// Tell people.
     Event(Event),
+    /// With two controllers: a switch said which generation it took last.
+    Generation(u64),
 }
 
 /// What becomes due.
@@ -101,6 +114,7 @@ pub(crate) enum Timer {
 pub struct Fabric {
     pub(crate) config: Config,
     pub(crate) now: Time,
+    pub(crate) standing: Standing,
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
     pub(crate) switches: BTreeMap<DatapathId, Switch>,
     pub(crate) topology: Topology,
@@ -138,6 +152,7 @@ impl Fabric {
         let limits = &config.limits;
         Fabric {
             now: Time::ZERO,
+            standing: Standing::Alone,
             sessions: BTreeMap::new(),
             switches: BTreeMap::new(),
             topology: Topology::default(),
@@ -297,6 +312,8 @@ impl Machine for Fabric {
                 self.undecodable(connection, &frame, &error);
             }
             Input::Gone(connection, reason) => self.gone(connection, reason),
+            Input::Stand => self.stand(),
+            Input::Lead { generation, incarnation } => self.lead(generation, incarnation),
         }
         self.watch_inspection();
     }

@@ -22,6 +22,7 @@ mod delay;
 mod describe;
 mod discovery;
 mod distribution;
+mod election;
 mod entry;
 mod event;
 mod fabric;
@@ -30,6 +31,7 @@ mod frame;
 mod hosts;
 mod inspection;
 mod ledger;
+mod mastery;
 mod matchmaking;
 mod ndp;
 mod nearness;
@@ -52,11 +54,14 @@ mod view;
 mod view_flows;
 
 pub use config::{Config, ConfigError, Limits, RTMP_PORT};
+pub use election::{Claim, Election, PATIENCE, Turn};
 pub use event::{
     Duplicate, Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime,
     Withdrawal,
 };
 pub use fabric::{ConnectionId, Fabric, Input, Output};
+pub use mastery::Standing;
+pub use nearcast_media::{Role, StreamName};
 pub use policy::{Policy, Subnet};
 pub use pool::VirtualRange;
 pub use reassembly::{Reassembly, ReassemblyError};

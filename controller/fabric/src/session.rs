@@ -80,6 +80,7 @@ impl Fabric {
     pub(crate) fn echo_due(&mut self, connection: ConnectionId) {
         let Some(session) = self.sessions.get(&connection) else { return };
         let silent = self.now.since(session.heard);
+        let introduced = session.switch.is_some();
         let interval = self.config.echo_interval;
         if silent >= interval * 3 {
             self.close(connection, format!("it was silent for {:.1} s", silent.as_secs_f64()));
@@ -87,6 +88,9 @@ impl Fabric {
         }
         if silent >= interval {
             self.ask_for_echo(connection);
+        }
+        if introduced {
+            self.check_role(connection);
         }
         self.agenda.set(Timer::Echo(connection), self.now + interval);
     }
@@ -164,7 +168,13 @@ impl Fabric {
             }
             // Nothing else means anything before it is known which switch speaks.
             (_, None) => {}
+            (Body::Error(error), Some(_)) if Fabric::is_about_role(xid, &error) => {
+                self.check_role(connection);
+            }
             (Body::Error(error), Some(switch)) => self.error(switch, xid, &error),
+            (Body::RoleReply(reply), Some(switch)) => {
+                self.role_reply(connection, switch, xid, &reply);
+            }
             (Body::MultipartReply(reply), Some(switch)) => self.multipart(switch, xid, reply),
             (Body::BarrierReply, Some(switch)) => {
                 let state = self.switches.get_mut(&switch);
@@ -201,6 +211,29 @@ impl Fabric {
 
     fn features(&mut self, connection: ConnectionId, features: &Features) {
         let id = DatapathId(features.datapath_id);
+        if self.ask_for_role(connection) {
+            self.bring_in(connection, id);
+        } else if let Some(session) = self.sessions.get_mut(&connection) {
+            session.switch = Some(id);
+            self.agenda.cancel(&Timer::Handshake(connection));
+        }
+    }
+
+    /// The connections of which it is known which switch they are of, and that.
+    pub fn introduced(&self) -> Vec<(ConnectionId, DatapathId)> {
+        let of =
+            |(connection, session): (&ConnectionId, &Session)| Some((*connection, session.switch?));
+        self.sessions.iter().filter_map(of).collect()
+    }
+
+    /// Asks a switch that was left to another controller for the role, and takes it in.
+    pub(crate) fn take_switch(&mut self, connection: ConnectionId, id: DatapathId) {
+        self.ask_for_role(connection);
+        self.bring_in(connection, id);
+    }
+
+    /// Takes a connection for a switch's, and asks the switch what it holds.
+    fn bring_in(&mut self, connection: ConnectionId, id: DatapathId) {
         if !self.switches.contains_key(&id) {
             if self.switches.len() >= self.config.limits.switches {
                 self.limit_reached(Limit::Switches);
@@ -420,7 +453,7 @@ impl Fabric {
         }
     }
 
-    fn say(&mut self, connection: ConnectionId, xid: u32, body: Body) {
+    pub(crate) fn say(&mut self, connection: ConnectionId, xid: u32, body: Body) {
         self.output(Output::Send(connection, Message::new(xid, body)));
     }
 

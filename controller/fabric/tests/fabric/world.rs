@@ -339,6 +339,7 @@ impl World {
         loop {
             while let Some(output) = self.fabric.poll() {
                 match output {
+                    Output::Generation(_) => {}
                     Output::Event(event) => {
                         self.events.push(event);
                         self.said.push(self.now);

@@ -1,4 +1,4 @@
-//! The controller as a process, and switches that do not keep to the protocol, over loopback.
+//! A controller process, and a switch's end of a connection, over loopback.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,35 +6,39 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rust_openflow::v13::{Body, Features, Message};
+use rust_openflow::v13::{
+    Body, Desc, Features, Message, MultipartReply, Port, Reply, Request, port_state,
+};
 use rust_openflow::{Framer, Hello, VERSION_13};
 use serde_json::Value;
 use tempfile::TempDir;
 
 const BOUND: Duration = Duration::from_secs(10);
 
-struct Controller {
+pub(crate) struct Controller {
     child: Child,
     folder: TempDir,
     port: u16,
+    pub(crate) http: u16,
 }
 
 impl Controller {
-    fn start() -> Controller {
+    pub(crate) fn start() -> Controller {
         let folder = TempDir::new().expect("a folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
+        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [port, http] = free.each_ref().map(|free| free.local_addr().expect("bound").port());
         drop(free);
         let child = Command::new(env!("CARGO_BIN_EXE_nearcast-controller"))
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--events"])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--http", &format!("127.0.0.1:{http}"), "--events"])
             .arg(folder.path().join("events"))
             .stderr(Stdio::null())
             .spawn()
             .expect("the controller starts");
-        Controller { child, folder, port }
+        Controller { child, folder, port, http }
     }
 
-    fn connect(&self) -> Switch {
+    pub(crate) fn connect(&self) -> Switch {
         let stream = wait_for("the controller to listen", || {
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
@@ -44,8 +48,14 @@ impl Controller {
         switch
     }
 
+    /// Whether there was an event of a name that is about what `about` says.
+    pub(crate) fn happened(&self, name: &str, about: &str) -> bool {
+        let events = events(&self.folder.path().join("events"));
+        events.iter().any(|event| event["event"] == name && event.to_string().contains(about))
+    }
+
     /// The first event of a name that is about what `about` says.
-    fn event(&self, name: &str, about: &str) -> Value {
+    pub(crate) fn event(&self, name: &str, about: &str) -> Value {
         wait_for(&format!("{name}: {about}"), || {
             events(&self.folder.path().join("events"))
                 .into_iter()
@@ -67,7 +77,7 @@ fn events(path: &Path) -> Vec<Value> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = done() {
@@ -79,13 +89,13 @@ fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A switch's end of a connection.
-struct Switch {
-    stream: TcpStream,
+pub(crate) struct Switch {
+    pub(crate) stream: TcpStream,
     framer: Framer,
 }
 
 impl Switch {
-    fn read(&mut self) -> Message {
+    pub(crate) fn read(&mut self) -> Message {
         let mut buffer = [0; 4096];
         loop {
             if let Some(frame) =
@@ -99,12 +109,12 @@ impl Switch {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("sent");
     }
 
     /// Answers until it is known which switch this is.
-    fn introduce(&mut self, datapath_id: u64) {
+    pub(crate) fn introduce(&mut self, datapath_id: u64) {
         self.write(&encoded(0, Body::Hello(Hello::offering(&[VERSION_13]))));
         loop {
             let asked = self.read();
@@ -116,8 +126,30 @@ impl Switch {
         }
     }
 
+    /// Answers as an empty switch with two ports does, until `done` says that this message was the last.
+    pub(crate) fn serve_until(&mut self, mut done: impl FnMut(&Message) -> bool) {
+        loop {
+            let message = self.read();
+            let last = done(&message);
+            if let Some(body) = answer(message.body) {
+                self.write(&encoded(message.xid, body));
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Answers until the controller has made the switch what it should be.
+    pub(crate) fn become_live(&mut self, datapath_id: u64) {
+        self.introduce(datapath_id);
+        self.serve_until(|message| message.body == Body::BarrierRequest);
+        // The last of its entries is followed by one barrier more.
+        self.serve_until(|message| message.body == Body::BarrierRequest);
+    }
+
     /// Whether the controller still listens to this switch.
-    fn is_served(&mut self) -> bool {
+    pub(crate) fn is_served(&mut self) -> bool {
         self.write(&encoded(0x5e5e, Body::EchoRequest(b"there?".to_vec())));
         loop {
             let message = self.read();
@@ -128,65 +160,28 @@ impl Switch {
     }
 }
 
-fn encoded(xid: u32, body: Body) -> Vec<u8> {
+pub(crate) fn encoded(xid: u32, body: Body) -> Vec<u8> {
     let mut bytes = Vec::new();
     Message::new(xid, body).encode(&mut bytes);
     bytes
 }
 
-#[test]
-fn a_switch_that_disconnects_in_mid_message_harms_nobody() {
-    let controller = Controller::start();
-    let mut sound = controller.connect();
-    sound.introduce(1);
-
-    let mut torn = controller.connect();
-    torn.introduce(2);
-    let echo = encoded(7, Body::EchoRequest(vec![0; 100]));
-    torn.write(&echo[..60]);
-    drop(torn);
-    controller.event("switch_gone", "60 bytes into a message");
-    assert!(sound.is_served());
-
-    // And it may come back.
-    let mut again = controller.connect();
-    again.introduce(2);
-    assert!(again.is_served());
-}
-
-#[test]
-fn bytes_that_are_no_openflow_end_only_their_own_connection() {
-    let controller = Controller::start();
-    let mut sound = controller.connect();
-    sound.introduce(1);
-
-    let mut lost = controller.connect();
-    lost.introduce(2);
-    // A header whose length does not even cover the header.
-    lost.write(&[4, 2, 0, 3, 0, 0, 0, 0]);
-    controller.event("switch_gone", "cannot be told apart");
-
-    let mut stranger = controller.connect();
-    stranger.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    drop(stranger);
-    controller.event("connection_refused", "");
-    assert!(sound.is_served());
-}
-
-#[test]
-fn a_message_byte_by_byte_is_a_message() {
-    let controller = Controller::start();
-    let mut slow = controller.connect();
-    slow.stream.set_nodelay(true).expect("a socket option");
-    slow.introduce(3);
-    for byte in encoded(9, Body::EchoRequest(b"slowly".to_vec())) {
-        slow.write(&[byte]);
-    }
-    let answer = loop {
-        let message = slow.read();
-        if message.xid == 9 {
-            break message.body;
-        }
+fn answer(asked: Body) -> Option<Body> {
+    let reply = match asked {
+        Body::BarrierRequest => return Some(Body::BarrierReply),
+        Body::EchoRequest(data) => return Some(Body::EchoReply(data)),
+        Body::MultipartRequest(request) => match request.body {
+            Request::Desc => Reply::Desc(Desc::default()),
+            Request::PortDesc => Reply::PortDesc((1..=2).map(port).collect()),
+            Request::GroupDesc => Reply::GroupDesc(Vec::new()),
+            Request::Flow(_) => Reply::Flow(Vec::new()),
+            _ => return None,
+        },
+        _ => return None,
     };
-    assert_eq!(answer, Body::EchoReply(b"slowly".to_vec()));
+    Some(Body::MultipartReply(MultipartReply { more: false, body: reply }))
+}
+
+fn port(number: u32) -> Port {
+    Port { state: port_state::LIVE, ..Port::new(number, format!("eth{number}")) }
 }
