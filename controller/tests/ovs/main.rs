@@ -22,6 +22,9 @@ macro_rules! needs_a_lab {
     };
 }
 
+mod tls;
+mod two;
+
 /// What a host's peer hears.
 struct Peer {
     offers: mpsc::Receiver<Offer>,

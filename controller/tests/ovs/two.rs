@@ -1,0 +1,185 @@
+//! Two controllers of one switch: the second takes over when the first is killed.
+
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::{self, Lab, run, wait_for};
+use crate::{nginx, peer, play, publish};
+
+use nearcast_media::peering::PORT;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+/// A controller that knows of another. Its events are those of its last start.
+struct Controller {
+    name: &'static str,
+    child: Option<Child>,
+    starts: u32,
+    folder: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Controller {
+    fn start(&mut self) {
+        self.starts += 1;
+        let log = std::fs::File::create(self.folder.join(format!("{}.log", self.name)));
+        let child = Command::new(env!("CARGO_BIN_EXE_nearcast-controller"))
+            .args(&self.arguments)
+            .arg("--events")
+            .arg(self.events_path())
+            .stderr(log.expect("a log file"))
+            .spawn();
+        self.child = Some(child.expect("the controller starts"));
+    }
+
+    fn kill_9(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+    }
+
+    fn events_path(&self) -> PathBuf {
+        self.folder.join(format!("{}-{}.jsonl", self.name, self.starts))
+    }
+
+    fn event(&self, name: &str, about: &str) -> Value {
+        wait_for(&format!("{}: {name} {about}", self.name), BOUND, || {
+            let text = std::fs::read_to_string(self.events_path()).unwrap_or_default();
+            let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.into_iter().find(|e| e["event"] == name && e.to_string().contains(about))
+        })
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.join(format!("{}.log", self.name)));
+            eprintln!("{}:\n{}", self.name, log.unwrap_or_default());
+        }
+    }
+}
+
+/// What the switch calls its controllers.
+fn controllers(lab: &Lab) -> Vec<String> {
+    let bridge = lab.bridge_name("br");
+    let ids = run(&format!("ovs-vsctl --timeout=20 get bridge {bridge} controller"));
+    ids.trim().trim_matches(['[', ']']).split(", ").map(str::to_owned).collect()
+}
+
+/// Two controllers that know of each other, and a bridge that knows of both.
+fn two(lab: &Lab) -> [Controller; 2] {
+    let free = [(); 4].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let [a, b, link_a, link_b] = free.each_ref().map(|free| free.local_addr().expect("bound"));
+    drop(free);
+    let bridge = lab.bridge_name("br");
+    run(&format!("ovs-vsctl --timeout=20 set-controller {bridge} tcp:{a} tcp:{b}"));
+    for id in controllers(lab) {
+        run(&format!(
+            "ovs-vsctl --timeout=20 set controller {id} connection_mode=out-of-band max_backoff=1000"
+        ));
+    }
+    let controller = |name, listen, own, other, priority: &str| Controller {
+        name,
+        child: None,
+        starts: 0,
+        folder: lab.folder.path().to_owned(),
+        arguments: [
+            ("--listen", format!("{listen}")),
+            ("--peer-listen", format!("{own}")),
+            ("--peer-controller", format!("{other}")),
+            ("--priority", priority.to_owned()),
+            ("--cdn", "10.0.0.100".to_owned()),
+        ]
+        .into_iter()
+        .flat_map(|(option, value)| [option.to_owned(), value])
+        .collect(),
+    };
+    [controller("first", a, link_a, link_b, "200"), controller("second", b, link_b, link_a, "100")]
+}
+
+#[test]
+fn no_datagram_of_a_peering_is_lost_when_the_master_is_killed() {
+    needs_a_lab!();
+    let mut lab = Lab::new("OpenFlow13", &[("b", 1), ("cdn", 100), ("v1", 11)]);
+    let [mut first, mut second] = two(&lab);
+    first.start();
+    second.start();
+    first.event("switch_role", "master");
+    first.event("switch_ready", "");
+    second.event("switch_role", "slave");
+
+    nginx(&mut lab, "cdn");
+    let [broadcaster, v1] = ["b", "v1"].map(|host| peer(&lab, host));
+    let publisher = publish(&mut lab, "b");
+    let player = play(&mut lab, "v1");
+    let group = broadcaster.offer().group;
+    v1.offer();
+    first.event("joined", "viewer");
+
+    // A numbered datagram every few milliseconds, over all of what follows.
+    let socket = broadcaster.socket.try_clone().expect("a second handle");
+    let stop = Arc::new(AtomicBool::new(false));
+    let sender = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let mut sent = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                let chunk = [&[1], &sent.to_be_bytes()[..]].concat();
+                socket.send_to(&chunk, (group, PORT)).expect("sent");
+                sent += 1;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            sent
+        }
+    });
+    let mut received = 0_u32;
+    let mut receive_to = |number: u32| {
+        while received < number {
+            let (_, chunk) = v1.chunks.recv_timeout(Duration::from_secs(5)).expect("a datagram");
+            let number = chunk[1..].try_into().map(u32::from_be_bytes).expect("a number");
+            assert_eq!(number, received, "one was lost, came twice, or out of order");
+            received += 1;
+        }
+    };
+    receive_to(100);
+    first.kill_9();
+    second.event("standing", "master");
+    second.event("switch_role", "master");
+    let ready = second.event("switch_ready", "");
+    assert!(ready["kept"].as_u64() > Some(5), "it reads what is there, and keeps it: {ready}");
+    assert_eq!(ready["removed"], 0, "{ready}");
+
+    // The one that was killed comes back, and stands by.
+    first.start();
+    first.event("switch_role", "slave");
+
+    stop.store(true, Ordering::Relaxed);
+    let sent = sender.join().expect("it does not panic");
+    receive_to(sent);
+    assert!(sent > 200, "{sent} datagrams say nothing");
+
+    // New peerings are the second's.
+    lab.kill(player);
+    lab.kill(publisher);
+    publish(&mut lab, "b");
+    play(&mut lab, "v1");
+    second.event("peering_formed", "");
+    second.event("joined", "viewer");
+    // What the switch itself says; its database is brought up to date every few seconds.
+    wait_for("one master and one slave", BOUND, || {
+        let role = |id: &String| run(&format!("ovs-vsctl --timeout=20 get controller {id} role"));
+        let mut roles: Vec<_> = controllers(&lab).iter().map(role).collect();
+        roles.sort();
+        (roles == ["master\n", "slave\n"]).then_some(())
+    });
+}
