@@ -10,6 +10,9 @@ use super::{BufferMap, Lc, Payload};
 /// A chunk and the supplier it was given to.
 type Assigned = (u32, u8);
 
+/// One more than the most neighbours, which N_max and the fallback make 251.
+const SUPPLIERS_MAX: usize = 256;
+
 /// l_n: how many layers are asked for by regular requests, the largest l with R(l) <= U_n.
 /// `rates` are those of the single layers, as far up as they are known.
 pub(super) fn regular_layers(upload: Bitrate, rates: &[Option<Bitrate>]) -> u8 {
@@ -124,19 +127,23 @@ fn assign<P: Payload>(
                 true => &[Standing::Fallback, Standing::Good, Standing::Suspect],
                 false => &[Standing::Good, Standing::Suspect],
             };
+            let mut holders = [0; SUPPLIERS_MAX];
             let chosen = order.iter().find_map(|&standing| {
-                let has =
-                    |at: usize| suppliers[at].standing == standing && words[at] >> bit & 1 != 0;
-                let holders = (0..words.len()).filter(|&at| has(at));
-                let nth = match holders.clone().count() {
-                    0 => return None,
-                    1 => 0,
-                    count => rng.random_range(0..count),
-                };
-                holders.clone().nth(nth)
+                let mut count = 0;
+                for (at, (word, supplier)) in words.iter().zip(suppliers).enumerate() {
+                    // Written in any case and kept if it is one: there is nothing to be guessed
+                    // about who has what.
+                    holders[count] = at as u8;
+                    count += usize::from(supplier.standing == standing && word >> bit & 1 != 0);
+                }
+                match count {
+                    0 => None,
+                    1 => Some(holders[0]),
+                    _ => Some(holders[rng.random_range(0..count)]),
+                }
             });
             if let Some(at) = chosen {
-                out.push((Lc { layer: number, seq }.pack(), at as u8));
+                out.push((Lc { layer: number, seq }.pack(), at));
             }
         }
     }

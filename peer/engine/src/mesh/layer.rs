@@ -12,22 +12,22 @@ struct Page<P> {
     have: u64,
     /// Which have been asked of anybody.
     asked: u64,
-    units: [u32; 64],
-    times: [u32; 64],
-    tags: [Tag; 64],
-    payloads: [P; 64],
+    /// What is known of each lies together: of a simulator's, five chunks fit a line of the cache.
+    slots: [Slot<P>; 64],
+}
+
+/// A chunk apart from its name.
+#[derive(Debug, Clone, Default)]
+struct Slot<P> {
+    payload: P,
+    unit: u32,
+    time: u32,
+    tag: Tag,
 }
 
 impl<P: Payload> Page<P> {
     fn new() -> Page<P> {
-        Page {
-            have: 0,
-            asked: 0,
-            units: [0; 64],
-            times: [0; 64],
-            tags: [Tag::default(); 64],
-            payloads: std::array::from_fn(|_| P::default()),
-        }
+        Page { have: 0, asked: 0, slots: std::array::from_fn(|_| Slot::default()) }
     }
 }
 
@@ -137,22 +137,20 @@ impl<P: Payload> Layer<P> {
         self.placed = true;
         let (page, i) = (self.make(seq / 64), (seq % 64) as usize);
         page.have |= 1 << i;
-        page.units[i] = unit;
-        page.times[i] = time;
-        page.tags[i] = tag;
-        page.payloads[i] = payload;
+        page.slots[i] = Slot { payload, unit, time, tag };
         Inserted::New
     }
 
     /// A copy of a chunk.
     pub(super) fn chunk(&self, seq: u32) -> Option<Chunk<P>> {
         let (page, i) = (self.at(seq / 64)?, (seq % 64) as usize);
+        let Slot { payload, unit, time, tag } = &page.slots[i];
         (page.have >> i & 1 != 0).then(|| Chunk {
             lc: Lc { layer: self.number, seq },
-            unit: page.units[i],
-            time: page.times[i],
-            tag: page.tags[i],
-            payload: page.payloads[i].clone(),
+            unit: *unit,
+            time: *time,
+            tag: *tag,
+            payload: payload.clone(),
         })
     }
 
@@ -221,7 +219,7 @@ impl<P: Payload> Layer<P> {
             first.have ^= past;
             while past != 0 {
                 // The payload may be what keeps a whole datagram in memory.
-                first.payloads[past.trailing_zeros() as usize] = P::default();
+                first.slots[past.trailing_zeros() as usize].payload = P::default();
                 past &= past - 1;
             }
         }
@@ -254,12 +252,8 @@ impl<P: Payload> Layer<P> {
     }
 
     fn place(&self, page: usize, bit: u32) -> Place {
-        let held = &self.pages[page];
-        Place {
-            seq: (self.base / 64 + page as u32) * 64 + bit,
-            unit: held.units[bit as usize],
-            time: held.times[bit as usize],
-        }
+        let &Slot { unit, time, .. } = &self.pages[page].slots[bit as usize];
+        Place { seq: (self.base / 64 + page as u32) * 64 + bit, unit, time }
     }
 
     fn at(&self, page: u32) -> Option<&Page<P>> {

@@ -23,17 +23,34 @@ pub(super) enum State {
     Met,
 }
 
+/// A neighbour. What a chunk that comes looks at makes the first line of the cache, what a chunk that
+/// goes looks at the next two; the rest is looked at once a round.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Neighbour {
-    pub(super) peer: PeerId,
-    pub(super) relation: Relation,
-    pub(super) state: State,
     /// What its messages must bring.
     pub(super) key_in: u64,
+    pub(super) state: State,
+    pub(super) heard: Time,
+    pub(super) rate_in: Rate,
+    /// Bytes since the last adaptation, without credits.
+    pub(super) contributed: u64,
+    pub(super) relation: Relation,
+    /// Whether any came of what it was asked for in this round.
+    pub(super) served: bool,
+
+    /// Whether it has yet to be told this round's map.
+    pub(super) map_due: bool,
     /// What ours must bring.
     pub(super) key_out: u64,
+    pub(super) peer: PeerId,
+    pub(super) rate_out: Rate,
+    /// What we want of it, until it has been told.
+    pub(super) wanted: Vec<Lc>,
+    /// What it waits for.
+    pub(super) queue: Queue,
+
     pub(super) since: Time,
-    pub(super) heard: Time,
     pub(super) news_in: u32,
     pub(super) news_out: u32,
     pub(super) map: Option<Arc<BufferMap>>,
@@ -41,22 +58,10 @@ pub(super) struct Neighbour {
     /// Its newest stamp, and when that came.
     stamp: Option<(u32, Time)>,
     pub(super) round_trip: Option<Span>,
-    pub(super) rate_in: Rate,
-    pub(super) rate_out: Rate,
-    /// Bytes since the last adaptation, without credits.
-    pub(super) contributed: u64,
     /// How many chunks it was asked for in this round.
     pub(super) asked: u32,
-    /// Whether any came.
-    pub(super) served: bool,
     /// Rounds in a row in which it was asked and none came.
     pub(super) unserved: u16,
-    /// What it waits for.
-    pub(super) queue: Queue,
-    /// What we want of it, until it has been told.
-    pub(super) wanted: Vec<Lc>,
-    /// Whether it has yet to be told this round's map.
-    pub(super) map_due: bool,
 }
 
 impl Neighbour {

@@ -14,10 +14,14 @@ const BATCHES_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     chunks: VecDeque<u32>,
-    batches: VecDeque<Batch>,
+    /// The batch that is being served, of no chunks if there is none: kept here, for every chunk that
+    /// is sent counts in it.
+    front: Batch,
+    /// Those behind it.
+    behind: VecDeque<Batch>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Batch {
     deadline: Time,
     count: u16,
@@ -39,15 +43,17 @@ impl Queue {
         deadline: Time,
         most: u16,
     ) -> u16 {
-        if self.batches.len() >= BATCHES_MAX {
+        if self.behind.len() + 1 >= BATCHES_MAX && self.front.count > 0 {
             return 0;
         }
         let room = usize::from(most).saturating_sub(self.chunks.len());
         let before = self.chunks.len();
         self.chunks.extend(chunks.take(room).map(Lc::pack));
         let count = (self.chunks.len() - before) as u16;
-        if count > 0 {
-            self.batches.push_back(Batch { deadline, count });
+        match (self.front.count, count) {
+            (_, 0) => {}
+            (0, _) => self.front = Batch { deadline, count },
+            _ => self.behind.push_back(Batch { deadline, count }),
         }
         count
     }
@@ -55,22 +61,20 @@ impl Queue {
     /// Removes what has not been served before its deadline; answers how much that was.
     pub(super) fn purge(&mut self, now: Time) -> u16 {
         let mut removed = 0;
-        while let Some(&Batch { deadline, count }) = self.batches.front()
-            && deadline <= now
-        {
-            self.chunks.drain(..usize::from(count));
-            self.batches.pop_front();
-            removed += count;
+        while self.front.count > 0 && self.front.deadline <= now {
+            self.chunks.drain(..usize::from(self.front.count));
+            removed += self.front.count;
+            self.front = self.behind.pop_front().unwrap_or_default();
         }
         removed
     }
 
     pub(super) fn pop(&mut self) -> Option<Lc> {
         let chunk = self.chunks.pop_front()?;
-        let batch = self.batches.front_mut().expect("every chunk is in a batch");
-        batch.count -= 1;
-        if batch.count == 0 {
-            self.batches.pop_front();
+        // Every chunk is in a batch.
+        self.front.count -= 1;
+        if self.front.count == 0 {
+            self.front = self.behind.pop_front().unwrap_or_default();
         }
         Some(Lc::unpack(chunk))
     }

@@ -142,6 +142,11 @@ pub struct Settings {
     /// What may be sent at once after a pause, as time at the upload rate: 20 ms *(ours)*.
     pub burst: Span,
 
+    /// How long upload rate is saved up before it is spent: 0 *(ours)*, chunk by chunk. A simulator,
+    /// for which a wake-up costs as much as a chunk, wakes a supplier only so often and has the access
+    /// link space what it is then given. No more than [`burst`](Settings::burst) counts.
+    pub batch: Span,
+
     /// T, the length of a round: 1 s.
     pub round: Span,
     /// The playback lag: 30 s.
@@ -208,6 +213,7 @@ impl Default for Settings {
             upload: Bitrate::from_bits_per_sec(1_000_000),
             upload_counts_signalling: true,
             burst: Span::from_millis(20),
+            batch: Span::ZERO,
             round: Span::from_secs(1),
             lag: Span::from_secs(30),
             piggyback: Span::from_millis(100),

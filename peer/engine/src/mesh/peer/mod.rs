@@ -247,7 +247,7 @@ impl<P: Payload> Machine for Peer<P> {
             Phase::New => Some(Time::ZERO),
             Phase::Left => None,
             Phase::On => {
-                let serve = self.roster.any_waiting().then(|| self.bucket.ready_at());
+                let serve = self.roster.any_waiting().then(|| self.serve_at());
                 let others = [self.play_at, self.flush_at, serve].into_iter().flatten();
                 Some(others.fold(self.round_at, Time::min))
             }

@@ -32,8 +32,17 @@ impl<P: Payload> Peer<P> {
         self.statistics.requests_refused += asked - lacked - u64::from(taken);
     }
 
+    /// When somebody who waits may be served.
+    pub(super) fn serve_at(&self) -> Time {
+        // Were more saved up than the bucket holds, some would run over.
+        self.bucket.ready_at() + self.settings.batch.min(self.settings.burst)
+    }
+
     /// Sends chunks for as long as there is upload rate left and somebody waits.
     pub(super) fn serve(&mut self, now: Time) {
+        if self.serve_at() > now {
+            return;
+        }
         while self.roster.any_waiting() && self.bucket.ready(now) {
             let shares = self.roster.shares();
             let supply = self.settings.policy.supply;
