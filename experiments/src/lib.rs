@@ -6,6 +6,7 @@
 //! trains of pings across it. What comes of it is a [`result`], from which alone [`measure`] computes,
 //! [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
 //! what a killed run left.
+//! [`simulate`] runs the mesh in virtual time, by the thousand peers.
 
 pub mod clean;
 pub mod clip;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod result;
 pub mod run;
 pub mod scenario;
+pub mod simulate;
 pub mod world;
 
 /// Why a command ended: a sentence for a person, which says what was wrong and what to do next.

@@ -19,6 +19,10 @@ pub fn main(_: &Args) -> Result<ExitCode, Failure> {
         println!("  {name:<10} {}; {}", scenario.title, systems.join(", "));
     }
     println!("  {:<10} all but fallback: `nearcast compare`", "compare");
+    println!("simulations, by `nearcast simulate`:");
+    for name in crate::simulate::names() {
+        println!("  {name:<18} {}", crate::simulate::SimScenario::find(name)?.title);
+    }
     println!("topologies:");
     for name in nearcast_topologies::names() {
         let topology = Topology::named(name, &Choice::default())?;

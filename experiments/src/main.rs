@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list, ping, report, run};
+use nearcast::{clean, doctor, list, ping, report, run, simulate};
 
 /// CDN against P2P-assisted livestreaming, measured.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Compare(run::CompareArgs),
     /// One experiment.
     Run(run::RunArgs),
+    /// The mesh in virtual time: a day of thousands of peers, on one machine.
+    Simulate(simulate::Args),
     /// Ping trains between hosts of a topology, idle or under a stream.
     Ping(ping::Args),
     /// What this machine can and cannot do.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Compare(args) => run::compare(&args),
         Command::Run(args) => run::run(&args),
+        Command::Simulate(args) => simulate::main(&args),
         Command::Ping(args) => ping::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Clean(args) => clean::main(&args),

@@ -4,12 +4,12 @@ use plotters::prelude::*;
 use super::style;
 
 /// A drawing area of an SVG.
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// What goes wrong while drawing; into a string nothing does.
-pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(crate) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// The names of the series, in a corner of the plot.
-pub(super) fn legend<'a, 'b: 'a, C: CoordTranslate>(
+pub(crate) fn legend<'a, 'b: 'a, C: CoordTranslate>(
     chart: &mut ChartContext<'a, SVGBackend<'b>, C>,
     corner: SeriesLabelPosition,
 ) -> Drawn {
@@ -42,7 +42,7 @@ impl Figure {
     ///
     /// # Panics
     /// If `draw` fails: it draws into a string, so that would be a mistake in the drawing code.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         name: impl Into<String>,
         title: impl Into<String>,
         caption: impl Into<String>,

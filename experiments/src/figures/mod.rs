@@ -2,13 +2,13 @@
 //! rasterised from it.
 
 mod bars;
-mod canvas;
+pub(crate) mod canvas;
 mod cdf;
 mod delay;
 mod file;
 mod histogram;
 mod startup;
-mod style;
+pub(crate) mod style;
 mod traffic;
 
 pub use canvas::Figure;

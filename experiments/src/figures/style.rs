@@ -6,13 +6,13 @@ use plotters::prelude::*;
 use crate::result::{System, Way};
 
 /// Text and axes.
-pub(super) const INK: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
+pub(crate) const INK: RGBColor = RGBColor(0x1B, 0x1F, 0x24);
 /// Lesser text.
-pub(super) const DIM: RGBColor = RGBColor(0x5B, 0x66, 0x70);
+pub(crate) const DIM: RGBColor = RGBColor(0x5B, 0x66, 0x70);
 /// Grid lines.
-pub(super) const GRID: RGBColor = RGBColor(0xE3, 0xE7, 0xEB);
+pub(crate) const GRID: RGBColor = RGBColor(0xE3, 0xE7, 0xEB);
 /// The streaming interval.
-pub(super) const SHADE: RGBColor = RGBColor(0xF0, 0xF3, 0xF6);
+pub(crate) const SHADE: RGBColor = RGBColor(0xF0, 0xF3, 0xF6);
 
 const VERMILION: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
@@ -20,8 +20,11 @@ const PURPLE: RGBColor = RGBColor(0xA6, 0x4D, 0x87);
 const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
 
+/// Series that mean neither a system nor a way.
+pub(crate) const SERIES: [RGBColor; 5] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE];
+
 /// The colours by which a page with its own palette replaces ours.
-pub(super) const VARIABLES: [(RGBColor, &str); 9] = [
+pub(crate) const VARIABLES: [(RGBColor, &str); 9] = [
     (INK, "--ink"),
     (DIM, "--dim"),
     (GRID, "--grid"),
@@ -34,11 +37,11 @@ pub(super) const VARIABLES: [(RGBColor, &str); 9] = [
 ];
 
 /// As SVG writes it.
-pub(super) fn hex(colour: RGBColor) -> String {
+pub(crate) fn hex(colour: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
-pub(super) fn of_system(system: System) -> RGBColor {
+pub(crate) fn of_system(system: System) -> RGBColor {
     match system {
         System::Direct => VERMILION,
         System::Assisted => BLUE,
@@ -46,7 +49,7 @@ pub(super) fn of_system(system: System) -> RGBColor {
     }
 }
 
-pub(super) fn of_way(way: Way) -> RGBColor {
+pub(crate) fn of_way(way: Way) -> RGBColor {
     match way {
         Way::Cdn => VERMILION,
         Way::Switch => BLUE,
@@ -58,10 +61,10 @@ pub(super) fn of_way(way: Way) -> RGBColor {
 
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
-pub(super) fn text(size: u32) -> TextStyle<'static> {
+pub(crate) fn text(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
-pub(super) fn dim_text(size: u32) -> TextStyle<'static> {
+pub(crate) fn dim_text(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&DIM)
 }

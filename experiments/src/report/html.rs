@@ -17,7 +17,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// A cell of a table.
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// Text, to the left.
     Text(String),
     /// A number, to the right.
@@ -27,12 +27,12 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    pub(super) fn text(text: impl Into<String>) -> Cell {
+    pub(crate) fn text(text: impl Into<String>) -> Cell {
         Cell::Text(text.into())
     }
 
     /// A number with this many decimals; a dash if there is none.
-    pub(super) fn number(value: Option<f64>, decimals: usize) -> Cell {
+    pub(crate) fn number(value: Option<f64>, decimals: usize) -> Cell {
         Cell::Number(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}")))
     }
 }
@@ -41,7 +41,7 @@ impl Cell {
 const LONG: usize = 22;
 
 /// A table; what is put into cells is escaped here.
-pub(super) fn table(header: &[&str], rows: &[Vec<Cell>]) -> String {
+pub(crate) fn table(header: &[&str], rows: &[Vec<Cell>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
     let is_number = |column: usize| {
         rows.first().is_some_and(|row| matches!(row.get(column), Some(Cell::Number(_))))

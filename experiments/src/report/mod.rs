@@ -3,7 +3,7 @@
 
 mod command;
 mod headline;
-mod html;
+pub(crate) mod html;
 mod page;
 mod table;
 mod terminal;

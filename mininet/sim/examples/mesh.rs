@@ -9,7 +9,7 @@ use std::env;
 use std::error::Error;
 use std::time::Instant;
 
-use mesh_nodes::{Counted, MeshNode, access, with_servers};
+use mesh_nodes::{BATCH, Counted, MeshNode, access, with_servers};
 use nearcast_engine::mesh::System;
 use nearcast_machine::{Seed, Span, Time};
 use nearcast_sim::trace::{BandwidthClass, Contribution};
@@ -60,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Network {
         delays: Delays::Uniform(Span::from_millis(25)),
         signalling: Signalling::Delayed { loss: Default::default() },
+        moderation: BATCH,
         ..Network::default()
     };
     let simulation = Simulation::new(settings, network, with_servers(viewers.collect()))?;

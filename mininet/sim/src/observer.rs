@@ -29,7 +29,7 @@ pub trait Observer<N: Node>: Send {
 impl<N: Node> Observer<N> for () {}
 
 /// Who watches a run from outside, where time is real: the only door by which a clock comes in.
-/// Neither call changes anything in the simulation.
+/// Apart from [`stops`](Watch::stops), no call changes anything in the simulation.
 pub trait Watch {
     /// Real time since some fixed point.
     fn elapsed(&mut self) -> Span;
@@ -37,6 +37,12 @@ pub trait Watch {
     /// How far the run is; called between windows, many times a second of real time or few.
     fn progress(&mut self, progress: &Progress) {
         let _ = progress;
+    }
+
+    /// Whether the run is to end here, with what there is; asked after each
+    /// [`progress`](Watch::progress). Where it then ends is no longer the same in every run.
+    fn stops(&mut self) -> bool {
+        false
     }
 }
 

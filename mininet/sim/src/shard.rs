@@ -249,6 +249,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         self.record(event, bytes, 0);
         match self.nodes[home].down.send(now, Bytes::new(bytes.into())) {
             Some(arrival) => {
+                let arrival = self.world.network.moderate(event.node, arrival);
                 let key = Key::new(arrival, Kind::Deliver, event.key.source(), event.key.number());
                 self.queue.push(Pending { key, ..event });
             }
@@ -376,7 +377,11 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             false if network.delays.is_uniform() => departure + network.delays.least(),
             false => departure + network.delays.between(endpoints[from.index()].place, far.place),
         };
-        let kind = if queued && far.slow_down { Kind::Reach } else { Kind::Deliver };
+        let (kind, arrival) = match queued && far.slow_down {
+            true => (Kind::Reach, arrival),
+            false if instant => (Kind::Deliver, arrival),
+            false => (Kind::Deliver, network.moderate(to, arrival)),
+        };
         let key = Key::new(arrival, kind, from, number);
         let bytes = u32::try_from(size.get()).unwrap_or(u32::MAX);
         let parcel = Parcel { from, bytes, message };

@@ -192,7 +192,7 @@ impl Simulation {
         };
         let window = if threads == 1 { WINDOW } else { lookahead };
         let meeting = Meeting::new(threads);
-        let worker = |index: usize, report: &mut dyn FnMut(Time, u64, u64)| {
+        let worker = |index: usize, report: &mut dyn FnMut(Time, u64, u64) -> bool| {
             let _breaker = Breaker(&meeting.barrier);
             let shard = Shard::<N, Q, O>::new(&world, index, observer());
             meeting.work(shard, index, window, &make, report)
@@ -202,12 +202,13 @@ impl Simulation {
         let remains = thread::scope(|scope| {
             let worker = &worker;
             let others: Vec<_> = (1..threads)
-                .map(|index| scope.spawn(move || worker(index, &mut |_, _, _| {})))
+                .map(|index| scope.spawn(move || worker(index, &mut |_, _, _| false)))
                 .collect();
             let first = worker(0, &mut |now, nodes, deliveries| {
                 let elapsed = watch.elapsed().saturating_sub(begun);
                 let end = self.settings.end;
                 watch.progress(&Progress { now, end, nodes, deliveries, elapsed });
+                watch.stops()
             });
             let mut remains = vec![first];
             for other in others {
@@ -231,7 +232,7 @@ impl Simulation {
             log.extend(shard.log);
         }
         log.sort_unstable();
-        let simulated = self.settings.end.since(Time::ZERO);
+        let simulated = Span::from_nanos(meeting.ended.load(Ordering::Relaxed));
         let statistics = Statistics { counters, simulated, elapsed, threads, windows };
         Ok(Outcome { statistics, digest, observers, log })
     }
@@ -260,6 +261,10 @@ struct Meeting<M> {
     counts: Vec<[AtomicU64; 2]>,
     failed: AtomicBool,
     failure: Mutex<Option<Error>>,
+    /// Whether whoever watches wants no more.
+    stopped: AtomicBool,
+    /// When the run ended, in nanoseconds.
+    ended: AtomicU64,
     windows: AtomicU64,
 }
 
@@ -273,6 +278,8 @@ impl<M> Meeting<M> {
             counts: (0..threads).map(|_| Default::default()).collect(),
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
             windows: AtomicU64::new(0),
         }
     }
@@ -284,7 +291,7 @@ impl<M> Meeting<M> {
         index: usize,
         window: Span,
         make: &F,
-        report: &mut dyn FnMut(Time, u64, u64),
+        report: &mut dyn FnMut(Time, u64, u64) -> bool,
     ) -> Result<Remains<O>, Broken>
     where
         N: Node<Message = M>,
@@ -310,8 +317,11 @@ impl<M> Meeting<M> {
                 // A span of zero would never pass.
                 sample_at = Some(at + every.max(Span::from_nanos(1)));
             }
-            if start >= end || failed {
-                return Ok(shard.finish(end));
+            // Set before its thread came to the barrier above, and read by all after it.
+            if start >= end || failed || self.stopped.load(Ordering::Relaxed) {
+                let ended = start.min(end);
+                self.ended.store(ended.as_nanos(), Ordering::Relaxed);
+                return Ok(shard.finish(ended));
             }
             let stop = (start + window).min(end).min(sample_at.unwrap_or(end));
             if let Err(error) = shard.run(stop, make) {
@@ -338,7 +348,9 @@ impl<M> Meeting<M> {
                 let sum = |what: usize| {
                     self.counts.iter().map(|counts| counts[what].load(Ordering::Relaxed)).sum()
                 };
-                report(stop, sum(0), sum(1));
+                if report(stop, sum(0), sum(1)) {
+                    self.stopped.store(true, Ordering::Relaxed);
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ impl Counters {
 pub struct Statistics {
     /// What it did.
     pub counters: Counters,
-    /// Virtual time from start to end.
+    /// Virtual time from start to end, or to where it was stopped.
     pub simulated: Span,
     /// Real time, by the [`Watch`](crate::Watch).
     pub elapsed: Span,

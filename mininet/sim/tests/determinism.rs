@@ -34,6 +34,7 @@ fn network(signalling: Signalling, least: Span) -> Network {
         delays: Delays::Plane { least, per_unit: Span::from_millis(3) },
         loss: Probability::new(0.02).expect("a chance"),
         signalling,
+        ..Network::default()
     }
 }
 
@@ -51,6 +52,15 @@ fn run<Q: Queue>(seed: u64, threads: usize, network: Network) -> Outcome<Ends> {
     let simulation = Simulation::new(settings, network, population()).expect("they fit");
     let make = |id, _: &NodeSpec, seed| Gossip::new(id, NODES, seed);
     simulation.run_on::<Q, Gossip, Ends>(make, Ends::default, &mut ()).expect("time passes")
+}
+
+#[test]
+fn receivers_that_take_what_has_come_together_make_no_difference_to_threads() {
+    let delay = Span::from_millis(2);
+    let moderated = Network { moderation: Span::from_millis(50), ..network(lossy(), delay) };
+    let one = run::<Wheel>(7, 1, moderated.clone());
+    assert_ne!(one.digest, run::<Wheel>(7, 1, network(lossy(), delay)).digest);
+    assert_eq!(one.digest, run::<Wheel>(7, 3, moderated).digest);
 }
 
 #[test]
@@ -145,5 +155,38 @@ proptest! {
         let [one, two] = [1, 2].map(|threads| run::<Wheel>(seed, threads, network.clone()));
         prop_assert_eq!(one.digest, two.digest);
         prop_assert_eq!(Ends::all(one.observers), Ends::all(two.observers));
+    }
+}
+
+/// Wants no more once so much is simulated.
+struct Enough(Time, bool);
+
+impl nearcast_sim::Watch for Enough {
+    fn elapsed(&mut self) -> Span {
+        Span::ZERO
+    }
+
+    fn progress(&mut self, progress: &nearcast_sim::Progress) {
+        self.1 = progress.now >= self.0;
+    }
+
+    fn stops(&mut self) -> bool {
+        self.1
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_what_there_is() {
+    for threads in [1, 3] {
+        let end = Time::ZERO + Span::from_secs(4);
+        let settings = Settings { threads, ..Settings::new(Seed::new(7), end) };
+        let network = network(lossy(), Span::from_millis(2));
+        let simulation = Simulation::new(settings, network, population()).expect("they fit");
+        let make = |id, _: &NodeSpec, seed| Gossip::new(id, NODES, seed);
+        let mut watch = Enough(Time::ZERO + Span::from_secs(2), false);
+        let outcome = simulation.run(make, Ends::default, &mut watch).expect("time passes");
+        let simulated = outcome.statistics.simulated.as_secs_f64();
+        assert!((2.0..2.5).contains(&simulated), "{simulated} s");
+        assert!(outcome.statistics.counters.deliveries > 0);
     }
 }

@@ -18,6 +18,8 @@ const STREAM: StreamId = StreamId([5; 8]);
 const LAYERS: u32 = 3;
 const TICK: Span = Span::from_millis(50);
 const SOURCE_RATE: Bitrate = Bitrate::from_bits_per_sec(2_000_000);
+/// A supplier wakes so often at most; its access link spaces what it then sends.
+pub(crate) const BATCH: Span = Span::from_millis(100);
 /// UDP and IPv4.
 const HEADERS: usize = 28;
 
@@ -60,11 +62,12 @@ impl Message for Datagram {
     }
 }
 
-/// One node of the mesh.
+/// One node of the mesh. It lies in the simulator's own table, whence that fetches it ahead of
+/// time.
 pub(crate) enum MeshNode {
     Tracker(Tracker),
-    Source { peer: Box<Peer<Size>>, tick: u32, next: Time },
-    Viewer(Box<Peer<Size>>),
+    Source { peer: Peer<Size>, tick: u32, next: Time },
+    Viewer(Peer<Size>),
 }
 
 impl MeshNode {
@@ -78,6 +81,8 @@ impl MeshNode {
             // As the paper's simulator has it, and whole rounds of playout.
             upload_counts_signalling: false,
             playout_step: Span::from_secs(1),
+            burst: BATCH,
+            batch: BATCH,
             ..settings
         };
         match id.index() {
@@ -90,11 +95,11 @@ impl MeshNode {
                 MeshNode::Tracker(Tracker::new(settings, seed))
             }
             SOURCE => MeshNode::Source {
-                peer: Box::new(Peer::new(sized(mesh::Settings::source(system)), seed)),
+                peer: Peer::new(sized(mesh::Settings::source(system)), seed),
                 tick: 0,
                 next: Time::ZERO,
             },
-            _ => MeshNode::Viewer(Box::new(Peer::new(sized(mesh::Settings::of(system)), seed))),
+            _ => MeshNode::Viewer(Peer::new(sized(mesh::Settings::of(system)), seed)),
         }
     }
 

@@ -1,0 +1,202 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use nearcast_engine::mesh::System;
+use nearcast_machine::{Seed, Span};
+use nearcast_sim::trace::Contribution;
+
+use super::judge::judge;
+use super::perform::{Plan, perform};
+use super::population::Peers;
+use super::result::{SIMULATION_FORMAT, Simulations, store};
+use super::scenario::{Crowd, PEERS_MAX, SimScenario};
+use super::{csv, figures, page};
+use crate::Failure;
+use crate::figures::write_all;
+use crate::result::FolderError;
+use crate::world::Shutdown;
+
+/// `nearcast simulate SCENARIO`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  nearcast simulate trace-overloaded --scale 0.02 --from 64800s --duration 3600s
+  nearcast simulate scale --peers 1000
+  nearcast simulate trace-underloaded --scale 1 --systems layerp2p")]
+pub struct Args {
+    /// A simulation's name (see `nearcast list`) or the path of a scenario file
+    scenario: String,
+    /// So many peers: joining in place of the scenario's numbers, or at a day's peak
+    #[arg(long, conflicts_with = "scale", value_parser = clap::value_parser!(u32).range(1..=i64::from(PEERS_MAX)))]
+    peers: Option<u32>,
+    /// So many times the users of the day: 1 is the paper's
+    #[arg(long)]
+    scale: Option<f64>,
+    /// How long to simulate, such as 3600s
+    #[arg(long)]
+    duration: Option<Span>,
+    /// Where in the day to begin, such as 64800s for 18:00
+    #[arg(long, default_value = "0s")]
+    from: Span,
+    /// Only these systems: layerp2p, single-incent, single-layer
+    #[arg(long, value_delimiter = ',')]
+    systems: Vec<System>,
+    /// One-way delay of the core; with 0s signalling is there at once, as in the paper
+    #[arg(long, default_value = "0s")]
+    delay: Span,
+    /// What every random choice is drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads of each run; the result is the same. More than one needs a --delay
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Where to write; results/NAME-sim-SEED if left out
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// The most users of a day at once, at scale 1.
+const DAY_PEAK: f64 = 9_500.0;
+
+/// Runs a simulation and writes its results.
+pub fn main(args: &Args) -> Result<ExitCode, Failure> {
+    let mut scenario = SimScenario::find(&args.scenario)?;
+    args.change(&mut scenario)?;
+    let shutdown = Shutdown::install()?;
+    let folder = args
+        .out
+        .clone()
+        .unwrap_or_else(|| format!("results/{}-sim-{}", scenario.name, args.seed).into());
+    let result = simulate(&scenario, args, &folder, shutdown)?;
+    for goal in &result.goals {
+        println!(
+            "{:?}: {}: {}; {} ({})",
+            goal.verdict, goal.run, goal.name, goal.measured, goal.target
+        );
+    }
+    println!("{}", folder.join("report.html").display());
+    Ok(if result.incomplete_why.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+impl Args {
+    /// The scenario as the command line wants it.
+    fn change(&self, scenario: &mut SimScenario) -> Result<(), Failure> {
+        if let Some(duration) = self.duration {
+            scenario.duration = duration;
+        }
+        if !self.systems.is_empty() {
+            scenario.systems.clone_from(&self.systems);
+        }
+        if let Some(new) = self.scale {
+            for crowd in &mut scenario.populations {
+                let Crowd::Day { scale } = crowd else {
+                    return Err("--scale is for days; say --peers here".into());
+                };
+                *scale = new;
+            }
+        }
+        if let Some(new) = self.peers {
+            // A series of populations that differ in nothing but their number becomes one.
+            scenario.populations.dedup_by_key(|crowd| std::mem::discriminant(crowd));
+            for crowd in &mut scenario.populations {
+                match crowd {
+                    Crowd::Day { scale } => *scale = f64::from(new) / DAY_PEAK,
+                    Crowd::Uniform { peers, .. } => *peers = new,
+                    Crowd::Crowd { peers, residents, .. } => {
+                        *residents = (*residents).min(new.div_ceil(10));
+                        *peers = new;
+                    }
+                }
+            }
+        }
+        scenario.check()
+    }
+
+    /// The command line that does the same again.
+    fn words(&self) -> String {
+        let mut words = format!(
+            "nearcast simulate {} --seed {} --from {} --delay {}",
+            self.scenario, self.seed, self.from, self.delay
+        );
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.push_str(&format!(" --{name} {value}"));
+            }
+        };
+        add("peers", self.peers.map(|peers| peers.to_string()));
+        add("scale", self.scale.map(|scale| scale.to_string()));
+        add("duration", self.duration.map(|duration| duration.to_string()));
+        let systems: Vec<&str> = self.systems.iter().map(|system| system.name()).collect();
+        add("systems", (!systems.is_empty()).then(|| systems.join(",")));
+        words
+    }
+}
+
+/// Runs every population under every system. What there is is written after each run.
+pub(super) fn simulate(
+    scenario: &SimScenario,
+    args: &Args,
+    folder: &Path,
+    shutdown: Shutdown,
+) -> Result<Simulations, Failure> {
+    let mut result = Simulations {
+        format: SIMULATION_FORMAT,
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        command: args.words(),
+        seed: args.seed,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        overloaded: scenario.contribution == Contribution::Overloaded,
+        incomplete_why: Some("it was killed".to_owned()),
+        runs: Vec::new(),
+        goals: Vec::new(),
+    };
+    // A place that cannot be written is found out now, not after the first run.
+    store(folder, &result)?;
+    let style = ProgressStyle::with_template("{prefix}  [{bar:24}]  {msg}")
+        .expect("the template is well formed")
+        .progress_chars("=> ");
+    'runs: for crowd in &scenario.populations {
+        let seed = Seed::new(args.seed).derive("population");
+        let peers = Peers::draw(crowd, scenario.contribution, seed, args.from, scenario.duration)?;
+        for &system in &scenario.systems {
+            let plan = Plan {
+                seed: args.seed,
+                threads: args.threads,
+                from: args.from,
+                duration: scenario.duration,
+                delay: args.delay,
+                contribution: scenario.contribution,
+            };
+            let bar = ProgressBar::new(0).with_style(style.clone());
+            bar.set_prefix(format!("{} {}", crowd.label(), system.name()));
+            let run = perform(&plan, &crowd.label(), &peers, system, &bar, shutdown)?;
+            bar.finish_and_clear();
+            println!(
+                "{}: {} sessions, {} at most; {:.0} s simulated in {:.1} s ({:.1} times real time), \
+                 {:.2} M deliveries/s",
+                run.label(),
+                run.sessions.len(),
+                run.peak,
+                run.cost.simulated_s,
+                run.cost.elapsed_s,
+                run.cost.speed,
+                run.cost.deliveries_per_s / 1e6
+            );
+            result.runs.push(run);
+            result.goals = judge(&result);
+            store(folder, &result)?;
+            if shutdown.requested() {
+                break 'runs;
+            }
+        }
+    }
+    result.incomplete_why = shutdown.requested().then(|| "it was interrupted".to_owned());
+    store(folder, &result)?;
+    csv::write(folder, &result)?;
+    let figures = figures::all(&result);
+    write_all(folder, &figures)?;
+    let path = folder.join("report.html");
+    std::fs::write(&path, page::page(&result, &figures)).map_err(FolderError::io(&path))?;
+    Ok(result)
+}

@@ -1,0 +1,211 @@
+//! The figures of a simulation's report: the paper's 14 to 17 and what goes beyond them.
+
+use plotters::prelude::*;
+
+use super::judge::{Group, playback_kbit, ratio};
+use super::node::{FULL_RATE, LAYERS};
+use super::result::{SimRun, Simulations};
+use crate::figures::Figure;
+use crate::figures::canvas::{Area, Drawn, legend};
+use crate::figures::style;
+
+/// The layers of a run, and the systems of a figure, in this order; told apart without colours by
+/// the legend's order.
+const COLOURS: [RGBColor; 5] = style::SERIES;
+
+/// Every figure that there is data for.
+pub(super) fn all(result: &Simulations) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for population in populations(result) {
+        let runs: Vec<&SimRun> =
+            result.runs.iter().filter(|run| run.population == population).collect();
+        figures.extend(rates(result, population, &runs));
+        figures.push(ratios(result, population, &runs));
+        figures.push(over_time(population, &runs));
+    }
+    figures
+}
+
+/// Each population once, in the order of runs.
+pub(super) fn populations(result: &Simulations) -> Vec<&str> {
+    let mut names: Vec<&str> = result.runs.iter().map(|run| run.population.as_str()).collect();
+    names.dedup();
+    names
+}
+
+/// Playback rates of the classes that the paper shows, as distributions (figures 14 and 16).
+fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Figure> {
+    // Of the overloaded scenario also one of the free-riders' classes.
+    let classes: &[u32] = if result.overloaded { &[320, 448, 1024] } else { &[448, 1024] };
+    let curves: Vec<(String, Vec<f64>)> = runs
+        .iter()
+        .flat_map(|run| {
+            classes.iter().map(move |&class| {
+                let of_class = run.sessions.iter().filter(|session| session.class_kbit == class);
+                let mut rates: Vec<f64> = of_class.filter_map(playback_kbit).collect();
+                rates.sort_by(f64::total_cmp);
+                (format!("{}, {class} kbit/s", run.system), rates)
+            })
+        })
+        .filter(|(_, rates)| !rates.is_empty())
+        .collect();
+    if curves.is_empty() {
+        return None;
+    }
+    let number = if result.overloaded { 16 } else { 14 };
+    Some(Figure::draw(
+        format!("{population}-rates"),
+        format!("{population}: playback rate (figure {number})"),
+        "The share of sessions with a minute of playout or more whose mean playback rate is at most that. \
+         Systems by colour; the lighter a line, the smaller the class's bandwidth.",
+        (760, 420),
+        |area| {
+            let mut chart = frame(
+                area,
+                0.0..FULL_RATE / 1e3 * 1.05,
+                "playback rate, kbit/s",
+                "share of sessions",
+            )?;
+            for (at, (label, rates)) in curves.into_iter().enumerate() {
+                let [system, class] = [at / classes.len(), at % classes.len()];
+                let shade = (class + 1) as f64 / classes.len() as f64;
+                let colour = COLOURS[system % COLOURS.len()].mix(shade);
+                let count = rates.len() as f64;
+                let steps = rates.iter().enumerate().flat_map(|(n, &rate)| {
+                    [(rate, n as f64 / count), (rate, (n + 1) as f64 / count)]
+                });
+                let steps: Vec<(f64, f64)> = steps.collect();
+                chart
+                    .draw_series(LineSeries::new(steps, colour.stroke_width(3)))?
+                    .label(label)
+                    .legend(move |(x, y)| {
+                        PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
+                    });
+            }
+            legend(&mut chart, SeriesLabelPosition::UpperLeft)
+        },
+    ))
+}
+
+/// Received chunk ratios by group and layer (figures 15 and 17): a point per layer.
+fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
+    let number = if result.overloaded { 17 } else { 15 };
+    Figure::draw(
+        format!("{population}-ratios"),
+        format!("{population}: received chunk ratio by layer (figure {number})"),
+        "From left to right layers 1 to 3 of each group of peers. Filled: peers that contribute the full \
+         rate or more; half: less; empty: nothing.",
+        (760, 400),
+        |area| {
+            let columns = (LAYERS + 1) * runs.len().max(1);
+            let mut chart = frame(
+                area,
+                0.0..columns as f64,
+                "system, and within it the layer",
+                "received chunk ratio",
+            )?;
+            for (at, run) in runs.iter().enumerate() {
+                let colour = COLOURS[at % COLOURS.len()];
+                let mut first = true;
+                for (group, filled) in Group::ALL.into_iter().zip([0.0, 0.45, 1.0]) {
+                    let of_group = || run.sessions.iter().filter(|session| group.has(session));
+                    let points = (0..LAYERS).filter_map(|layer| {
+                        let x = (at * (LAYERS + 1) + layer) as f64 + 0.8;
+                        Some((x, ratio(of_group(), layer)?))
+                    });
+                    let points: Vec<(f64, f64)> = points.collect();
+                    chart.draw_series(LineSeries::new(points.clone(), colour.mix(0.5)))?;
+                    let inside =
+                        points.iter().map(|&p| Circle::new(p, 6, colour.mix(filled).filled()));
+                    chart.draw_series(inside)?;
+                    let outside = points.iter().map(|&p| Circle::new(p, 6, colour.stroke_width(2)));
+                    let drawn = chart.draw_series(outside)?;
+                    if std::mem::take(&mut first) {
+                        drawn
+                            .label(&run.system)
+                            .legend(move |(x, y)| Circle::new((x + 9, y), 5, colour.filled()));
+                    }
+                }
+            }
+            legend(&mut chart, SeriesLabelPosition::LowerRight)
+        },
+    )
+}
+
+/// The base layer's ratio and the population over time, the latter as a part of its peak.
+fn over_time(population: &str, runs: &[&SimRun]) -> Figure {
+    let steps = || runs.iter().flat_map(|run| &run.series);
+    let begin = steps().map(|step| step.at_s).fold(f64::INFINITY, f64::min).min(1e9) / 3600.0;
+    let end = steps().map(|step| step.at_s).fold(0.0, f64::max) / 3600.0;
+    Figure::draw(
+        format!("{population}-time"),
+        format!("{population}: the base layer over time, and the population"),
+        "The received chunk ratio of layer 1 over all peers, and how many peers there are, as a part of the \
+         most that there are.",
+        (760, 380),
+        |area| {
+            let mut chart = frame(area, begin..end.max(begin + 1e-3), "hours", "part")?;
+            if let Some(run) = runs.first() {
+                let peak = run.peak.max(1) as f64;
+                let peers =
+                    run.series.iter().map(|step| (step.at_s / 3600.0, step.peers as f64 / peak));
+                chart
+                    .draw_series(AreaSeries::new(peers, 0.0, style::GRID.mix(0.9)))?
+                    .label("peers")
+                    .legend(|(x, y)| {
+                        Rectangle::new([(x, y - 5), (x + 14, y + 5)], style::GRID.filled())
+                    });
+            }
+            for (at, run) in runs.iter().enumerate() {
+                let colour = COLOURS[at % COLOURS.len()];
+                let points =
+                    run.series.iter().filter(|step| step.due[0] > 0).map(|step| {
+                        (step.at_s / 3600.0, step.played[0] as f64 / step.due[0] as f64)
+                    });
+                chart
+                    .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+                    .label(&run.system)
+                    .legend(move |(x, y)| {
+                        PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
+                    });
+            }
+            legend(&mut chart, SeriesLabelPosition::LowerRight)
+        },
+    )
+}
+
+type Chart<'a, 'b> = ChartContext<
+    'a,
+    SVGBackend<'b>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+/// A chart from 0 to 1 upwards.
+fn frame<'a, 'b: 'a>(
+    area: &Area<'b>,
+    across: std::ops::Range<f64>,
+    x: &str,
+    y: &str,
+) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>> {
+    let mut chart = ChartBuilder::on(area)
+        .margin(14)
+        .margin_right(24)
+        .x_label_area_size(44)
+        .y_label_area_size(58)
+        .build_cartesian_2d(across, 0.0..1.05)?;
+    let drawn: Drawn = (|| {
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(style::GRID)
+            .axis_style(style::DIM)
+            .label_style(style::text(13))
+            .axis_desc_style(style::dim_text(13))
+            .x_desc(x)
+            .y_desc(y)
+            .y_labels(6)
+            .draw()?;
+        Ok(())
+    })();
+    drawn.map(|()| chart)
+}

@@ -1,0 +1,26 @@
+//! The mesh in virtual time: `nearcast simulate`.
+//!
+//! A [`SimScenario`] says who comes and goes, what they contribute and under which systems. Every
+//! population is run under every system on `nearcast_sim`, with the engine of the live peer. What
+//! comes of it is [`Simulations`], from which alone figures, CSV and page are made, with the numbers
+//! of Liu et al. section VI beside ours.
+
+mod collect;
+mod command;
+mod csv;
+mod figures;
+mod judge;
+mod node;
+mod page;
+mod perform;
+mod population;
+mod result;
+mod scenario;
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Args, main};
+pub use result::{Cost, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema, store};
+pub use scenario::{Crowd, SimScenario, names};

@@ -1,0 +1,157 @@
+//! The report of a simulation: one page that refers to nothing outside itself.
+
+use std::fmt::Write;
+
+use super::judge::{Group, ratio};
+use super::node::LAYERS;
+use super::result::Simulations;
+use crate::figures::Figure;
+use crate::report::escape;
+use crate::report::html::{Cell, table};
+use crate::result::Verdict;
+
+/// The whole page.
+pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "<header><p class=\"kicker\">nearcast &middot; {}</p><h1>{}</h1>",
+        escape(&result.scenario),
+        escape(&result.title)
+    );
+    if let Some(why) = &result.incomplete_why {
+        let _ = write!(
+            out,
+            "<p class=\"warning\"><strong>Incomplete:</strong> {}. What follows is what there was by then.</p>",
+            escape(why)
+        );
+    }
+    out.push_str("</header>\n");
+    goals(&mut out, result);
+    groups(&mut out, result);
+    out.push_str("<section><h2>Figures</h2>\n");
+    for figure in figures {
+        let _ = writeln!(
+            out,
+            "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
+            escape(&figure.title),
+            figure.inline(),
+            escape(&figure.caption)
+        );
+    }
+    out.push_str("</section>\n");
+    cost(&mut out, result);
+    let _ = write!(
+        out,
+        "<section><h2>To make it again</h2><p><code>{}</code> (nearcast {})</p></section>",
+        escape(&result.command),
+        escape(&result.version)
+    );
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>nearcast: {}</title>\n<style>{}</style></head>\n<body><main>\n{out}</main></body></html>\n",
+        escape(&result.title),
+        include_str!("../report/style.css"),
+    )
+}
+
+fn goals(out: &mut String, result: &Simulations) {
+    if result.goals.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<section><h2>The paper's numbers beside ours</h2>\n<p>Liu et al., section VI. \
+         &ldquo;Almost all&rdquo; is taken for 95 %, &ldquo;about 60 %&rdquo; for 50 to 70 %, \
+         &ldquo;low&rdquo; for less than half. The trace is not the paper's, which is not public, but \
+         generated with its published properties.</p>\n",
+    );
+    let rows: Vec<Vec<Cell>> = result
+        .goals
+        .iter()
+        .map(|goal| {
+            let mark = match goal.verdict {
+                Verdict::Met => Cell::Mark("met", "met"),
+                Verdict::Missed => Cell::Mark("missed", "missed"),
+                Verdict::NotMeasured => Cell::Mark("none", "not measured"),
+            };
+            vec![
+                mark,
+                Cell::text(&goal.run),
+                Cell::text(&goal.name),
+                Cell::text(&goal.target),
+                Cell::text(&goal.measured),
+            ]
+        })
+        .collect();
+    out.push_str(&table(&["", "run", "what", "paper", "measured"], &rows));
+    out.push_str("</section>\n");
+}
+
+fn groups(out: &mut String, result: &Simulations) {
+    out.push_str("<section><h2>Received chunk ratio, %</h2>\n");
+    let mut rows = Vec::new();
+    for run in &result.runs {
+        for group in Group::ALL {
+            let of_group = || run.sessions.iter().filter(|session| group.has(session));
+            let sessions = of_group().count();
+            if sessions == 0 {
+                continue;
+            }
+            let mut row = vec![
+                Cell::text(&run.population),
+                Cell::text(&run.system),
+                Cell::text(group.name()),
+                Cell::number(Some(sessions as f64), 0),
+            ];
+            row.extend(
+                (0..LAYERS).map(|layer| {
+                    Cell::number(ratio(of_group(), layer).map(|ratio| ratio * 100.0), 1)
+                }),
+            );
+            rows.push(row);
+        }
+    }
+    let header = ["population", "system", "peers", "sessions", "layer 1", "layer 2", "layer 3"];
+    out.push_str(&table(&header, &rows));
+    out.push_str("</section>\n");
+}
+
+fn cost(out: &mut String, result: &Simulations) {
+    out.push_str("<section><h2>What it took</h2>\n");
+    let rows: Vec<Vec<Cell>> = result
+        .runs
+        .iter()
+        .map(|run| {
+            let cost = &run.cost;
+            vec![
+                Cell::text(&run.population),
+                Cell::text(&run.system),
+                Cell::number(Some(run.resource_index), 2),
+                Cell::number(Some(run.peak as f64), 0),
+                Cell::number(Some(cost.simulated_s), 0),
+                Cell::number(Some(cost.elapsed_s), 1),
+                Cell::number(Some(cost.speed), 1),
+                Cell::number(Some(cost.deliveries as f64 / 1e6), 2),
+                Cell::number(Some(cost.chunks as f64 / 1e6), 2),
+                Cell::number(Some(cost.deliveries_per_s / 1e6), 3),
+                Cell::text(&run.digest),
+            ]
+        })
+        .collect();
+    let header = [
+        "population",
+        "system",
+        "resource index",
+        "most peers",
+        "simulated, s",
+        "took, s",
+        "simulated / real",
+        "deliveries, M",
+        "of chunks, M",
+        "deliveries, M/s",
+        "event log",
+    ];
+    out.push_str(&table(&header, &rows));
+    out.push_str("</section>\n");
+}

@@ -1,0 +1,147 @@
+//! What simulations leave behind, as `result.json`. Its shape is `docs/simulation.schema.json`.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::node::LAYERS;
+use crate::result::{FolderError, Goal, RESULT_FILE};
+
+/// The version of the file.
+pub const SIMULATION_FORMAT: u32 = 1;
+
+/// Everything that a report is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Simulations {
+    /// [`SIMULATION_FORMAT`].
+    pub format: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it shows.
+    pub title: String,
+    /// The command that makes it again.
+    pub command: String,
+    /// What all random choices were drawn from.
+    pub seed: u64,
+    /// nearcast's version.
+    pub version: String,
+    /// Whether the share that peers contribute is that of the overloaded scenario.
+    pub overloaded: bool,
+    /// Why it ended early, if it did.
+    pub incomplete_why: Option<String>,
+    /// Each population under each system.
+    pub runs: Vec<SimRun>,
+    /// The paper's numbers beside ours.
+    pub goals: Vec<Goal>,
+}
+
+/// One population under one system.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimRun {
+    /// Who was there.
+    pub population: String,
+    /// Under which system.
+    pub system: String,
+    /// Mean upload over the full rate, over all sessions.
+    pub resource_index: f64,
+    /// Most peers at once.
+    pub peak: u64,
+    /// The hash over the event log: the same for the same seed, and any number of threads.
+    pub digest: String,
+    /// What it did and what that cost.
+    pub cost: Cost,
+    /// Every session that was there, in the order of the population.
+    pub sessions: Vec<Session>,
+    /// Sums over all peers, in steps.
+    pub series: Vec<Step>,
+}
+
+/// What a run did and how long that took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Virtual time, in s.
+    pub simulated_s: f64,
+    /// Real time, in s.
+    pub elapsed_s: f64,
+    /// Messages handed to nodes.
+    pub deliveries: u64,
+    /// Of these, chunks.
+    pub chunks: u64,
+    /// Messages handed to nodes per second of real time.
+    pub deliveries_per_s: f64,
+    /// Seconds simulated per second of real time.
+    pub speed: f64,
+    /// Threads it ran on.
+    pub threads: usize,
+}
+
+/// One stay of one peer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Total bandwidth of its class (Table II), in kbit/s.
+    pub class_kbit: u32,
+    /// What it contributes, in kbit/s.
+    pub upload_kbit: u32,
+    /// When it came, in s.
+    pub arrive_s: f64,
+    /// How long it was there, in s.
+    pub stay_s: f64,
+    /// Chunks whose deadline passed after its playout began, by layer.
+    pub due: [u64; LAYERS],
+    /// Those of them that were played.
+    pub played: [u64; LAYERS],
+    /// Bytes that were played.
+    pub bytes: u64,
+}
+
+/// An interval of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Where it ends, in s since the beginning of the population's time (the day's midnight).
+    pub at_s: f64,
+    /// Peers that are there then.
+    pub peers: u64,
+    /// Chunks whose deadline passed in it, by layer.
+    pub due: [u64; LAYERS],
+    /// Those of them that were played.
+    pub played: [u64; LAYERS],
+}
+
+impl SimRun {
+    /// A name for files and tables.
+    pub fn label(&self) -> String {
+        format!("{}-{}", self.population, self.system)
+    }
+}
+
+/// The JSON Schema of the file, from the types themselves.
+pub fn schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(Simulations);
+    schema.insert("title".to_owned(), "nearcast simulation result".into());
+    schema
+}
+
+/// Writes `result.json` so that a reader sees the old one or the new one, never half of one.
+pub fn store(folder: &Path, result: &Simulations) -> Result<(), FolderError> {
+    fs::create_dir_all(folder).map_err(FolderError::io(folder))?;
+    let path: PathBuf = folder.join(RESULT_FILE);
+    let partial = folder.join("result.json.partial");
+    let write = || -> io::Result<()> {
+        let mut file = io::BufWriter::new(fs::File::create(&partial)?);
+        serde_json::to_writer(&mut file, result)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&partial, &path)
+    };
+    write().map_err(|source| {
+        // What is half written is of no use, and on a full disk it is in the way.
+        let _ = fs::remove_file(&partial);
+        FolderError::Io { path, source }
+    })
+}

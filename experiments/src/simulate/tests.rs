@@ -1,0 +1,124 @@
+use nearcast_machine::Span;
+
+use super::scenario::{Crowd, SimScenario};
+use super::synthetic::simulations;
+use super::*;
+use crate::world::Shutdown;
+
+/// Where the schema is kept for readers who do not build this.
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/simulation.schema.json");
+
+fn fits(value: &serde_json::Value) -> bool {
+    let text = std::fs::read_to_string(SCHEMA).expect("docs/simulation.schema.json is there");
+    let schema = serde_json::from_str(&text).expect("it is JSON");
+    jsonschema::validator_for(&schema).expect("it is a schema").is_valid(value)
+}
+
+#[test]
+fn the_schema_in_docs_is_that_of_the_types() {
+    let mut text = serde_json::to_string_pretty(&schema()).expect("plain data");
+    text.push('\n');
+    if std::env::var_os("NEARCAST_WRITE_SCHEMA").is_some() {
+        std::fs::write(SCHEMA, &text).expect("docs can be written");
+    }
+    let kept = std::fs::read_to_string(SCHEMA).expect("docs/simulation.schema.json is there");
+    assert!(
+        kept == text,
+        "docs/simulation.schema.json is out of date: NEARCAST_WRITE_SCHEMA=1 cargo test -p nearcast schema"
+    );
+}
+
+#[test]
+fn a_result_fits_the_schema_and_a_broken_one_does_not() {
+    let good = serde_json::to_value(simulations()).expect("plain data");
+    assert!(fits(&good));
+    let breakages: [(&str, serde_json::Value); 4] = [
+        ("/seed", "one".into()),
+        ("/runs/0/sessions/0/due", serde_json::json!([1, 2])),
+        ("/runs/0/cost/threads", (-1).into()),
+        ("/runs/0/series/0/played/0", "many".into()),
+    ];
+    for (pointer, value) in breakages {
+        let mut broken = good.clone();
+        *broken.pointer_mut(pointer).expect("it is in the sample") = value;
+        assert!(!fits(&broken), "{pointer} was taken");
+    }
+}
+
+#[test]
+fn a_page_tells_all_and_nothing_in_it_becomes_markup() {
+    let mut result = simulations();
+    result.goals = judge::judge(&result);
+    let figures = figures::all(&result);
+    let html = page::page(&result, &figures);
+    assert!(html.contains("A day &lt;that&gt; never was") && !html.contains("<that>"));
+    assert_eq!((figures.len(), html.matches("<figure>").count()), (3, 3));
+    for told in ["low upload: the base layer", "96.0 %", "free-riders", "4800.0"] {
+        assert!(html.contains(told), "{told} is missing");
+    }
+}
+
+fn args(extra: &[&str]) -> Args {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+    let words = ["nearcast", "scale"].into_iter().chain(extra.iter().copied());
+    <Cli as clap::Parser>::try_parse_from(words).expect("well formed").args
+}
+
+fn small(systems: &[&str], population: Crowd) -> SimScenario {
+    SimScenario {
+        name: "small".to_owned(),
+        title: "Small".to_owned(),
+        contribution: nearcast_sim::trace::Contribution::Overloaded,
+        systems: systems.iter().map(|name| name.parse().expect("known")).collect(),
+        duration: Span::from_secs(120),
+        populations: vec![population],
+    }
+}
+
+#[test]
+fn a_small_overloaded_mesh_pays_those_who_contribute() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let crowd = Crowd::Uniform { peers: 60, within: Span::from_secs(15) };
+    let shutdown = Shutdown::handle().expect("a flag");
+    let run = |seed: &str| {
+        let args = args(&["--seed", seed]);
+        let scenario = small(&["layerp2p", "single-layer"], crowd);
+        command::simulate(&scenario, &args, folder.path(), shutdown).expect("it runs")
+    };
+    let result = run("3");
+    assert_eq!(result.runs.len(), 2);
+    let ratio = |run: &SimRun, group: judge::Group| {
+        let of_group = run.sessions.iter().filter(|session| group.has(session));
+        judge::ratio(of_group, 2).expect("they were there")
+    };
+    let [layered, single] = &result.runs[..] else { panic!("two systems") };
+    let of = |run: &SimRun| judge::Group::ALL.map(|group| ratio(run, group));
+    println!("layer 3: {:?}, without incentives {:?}", of(layered), of(single));
+    // Who gives gets: the point of the paper. Of so few peers the source makes up for much of what
+    // is missing, so that it shows in the highest layer first.
+    let gap = |run: &SimRun| ratio(run, judge::Group::High) - ratio(run, judge::Group::FreeRiders);
+    assert!(gap(layered) > 0.2, "{}", gap(layered));
+    assert!(gap(layered) > gap(single) + 0.1, "{} and {}", gap(layered), gap(single));
+    for run in &result.runs {
+        assert_eq!((run.sessions.len(), run.peak), (60, 60));
+        // Sums in steps and sums over sessions are of the same chunks.
+        let due: u64 = run.series.iter().map(|step| step.due[0]).sum();
+        let all: u64 = run.sessions.iter().map(|session| session.due[0]).sum();
+        assert!(due <= all && due * 10 > all * 8, "{due} of {all}");
+    }
+    let written = std::fs::read_to_string(folder.path().join("result.json")).expect("written");
+    assert!(fits(&serde_json::from_str(&written).expect("JSON")));
+    for file in ["report.html", "csv/sessions.csv", "csv/series.csv", "figures/60-peers-time.png"] {
+        assert!(folder.path().join(file).metadata().expect(file).len() > 100, "{file}");
+    }
+    // The same seed is the same run, another another.
+    let digests = |result: &Simulations| -> Vec<String> {
+        result.runs.iter().map(|run| run.digest.clone()).collect()
+    };
+    assert_eq!(digests(&run("3")), digests(&result));
+    assert_ne!(digests(&run("4")), digests(&result));
+}
