@@ -3,8 +3,8 @@
 //! [`scenario`] is what is to be run, as data, and [`clip`] what is broadcast. [`world`] is the emulated
 //! world an experiment runs in: hosts, switches and links that exist while a value exists, and are gone
 //! when it is. [`run`] puts the real programs on that stage and records what they do, [`ping`] sends
-//! trains of pings across it. What comes of it is a [`result`], from which alone [`measure`] computes,
-//! [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
+//! trains of pings across it, [`quality`] scores what viewers recorded. What comes of it is a
+//! [`result`], from which alone [`measure`] computes, [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
 //! what a killed run left.
 //! [`simulate`] runs the mesh in virtual time, by the thousand peers.
 
@@ -15,6 +15,7 @@ pub mod figures;
 pub mod list;
 pub mod measure;
 pub mod ping;
+pub mod quality;
 pub mod report;
 pub mod result;
 pub mod run;
