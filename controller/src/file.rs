@@ -300,4 +300,16 @@ mod tests {
         assert_eq!((limits.hosts, limits.host_idle), (7, Span::from_secs(2)));
         assert_eq!(limits.viewers, Limits::default().viewers);
     }
+
+    #[test]
+    fn what_the_manual_shows_is_what_is_read() {
+        let manual = include_str!("../../docs/operation.md");
+        let (_, settings) = manual.split_once("All settings, with").expect("a chapter");
+        let (settings, _) = settings.split_once("\n## ").expect("a chapter after it");
+        let lines = settings.lines().filter_map(|line| line.strip_prefix("    "));
+        let file = read(&lines.collect::<Vec<_>>().join("\n")).expect("sound");
+        assert_eq!(file.limits.limits(), Limits::default(), "the defaults are those it says");
+        assert_eq!(file.link_delays["s1-eth1"], Span::from_millis(8));
+        assert!(file.tls.is_some() && file.peer.is_some());
+    }
 }
