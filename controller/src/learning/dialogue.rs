@@ -1,9 +1,10 @@
 use rust_openflow::v10::{
-    Body, ErrorMessage, ErrorType, Message, PacketIn, PortReason, PortStatus, port_number,
+    Body, ErrorMessage, ErrorType, Message, PacketIn, PacketInReason, PortReason, PortStatus,
+    port_number,
 };
 use rust_openflow::{Error, Header, VERSION_10};
 
-use super::answer::{Answer, answer};
+use super::answer::{Answer, Answers};
 use super::learner::{Decision, Learner};
 
 /// Seconds within which a switch must have said who it is.
@@ -75,6 +76,7 @@ impl Counts {
 #[derive(Debug)]
 pub struct Dialogue {
     learner: Learner,
+    answers: Answers,
     counts: Counts,
     state: State,
     /// When anything came last, in seconds.
@@ -98,9 +100,14 @@ impl Dialogue {
     pub fn open(seed: u64, now: u32, out: &mut Vec<u8>) -> Dialogue {
         // In 1.0 a hello has no elements (5.5.1).
         Message::new(OUR_XID, Body::Hello(rust_openflow::Hello::default())).encode(out);
-        let learner = Learner::new(seed);
-        let (counts, state) = (Counts::default(), State::Opened);
-        Dialogue { learner, counts, state, heard: now, asked: false }
+        Dialogue {
+            learner: Learner::new(seed),
+            answers: Answers::default(),
+            counts: Counts::default(),
+            state: State::Opened,
+            heard: now,
+            asked: false,
+        }
     }
 
     /// Takes the whole messages that `bytes` begins with, and appends to `out` what they are answered
@@ -161,14 +168,18 @@ impl Dialogue {
 
     /// The one that counts: no allocation, and the frame stays where it was received.
     fn packet_in(&mut self, now: u32, message: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let (xid, packet) = PacketIn::borrowed(message)?;
+        let (xid, packet) = match view(message) {
+            Some(viewed) => viewed,
+            // Too short: the codec says where.
+            None => PacketIn::borrowed(message)?,
+        };
         let decision = if may_send(packet.in_port) {
             self.learner.decide(now, packet.in_port.into(), packet.data)
         } else {
             Decision::Drop
         };
         self.counts.packet_ins += 1;
-        match answer(decision, xid, &packet, out) {
+        match self.answers.answer(decision, xid, &packet, out) {
             Answer::Installed => self.counts.installed += 1,
             Answer::Flooded => self.counts.flooded += 1,
             Answer::Dropped => self.counts.dropped += 1,
@@ -202,6 +213,29 @@ impl Dialogue {
     }
 }
 
+/// What [`PacketIn::borrowed`] says of a whole packet-in, without its care to say what is wrong.
+#[inline]
+fn view(message: &[u8]) -> Option<(u32, PacketIn<&[u8]>)> {
+    let (head, data) = message.split_first_chunk::<18>()?;
+    let &[1, PacketIn::KIND, _, _, x0, x1, x2, x3, b0, b1, b2, b3, t0, t1, p0, p1, reason, _] =
+        head
+    else {
+        return None;
+    };
+    let packet = PacketIn {
+        buffer_id: u32::from_be_bytes([b0, b1, b2, b3]),
+        total_len: u16::from_be_bytes([t0, t1]),
+        in_port: u16::from_be_bytes([p0, p1]),
+        reason: match reason {
+            0 => PacketInReason::NoMatch,
+            1 => PacketInReason::Action,
+            other => PacketInReason::Other(other),
+        },
+        data,
+    };
+    Some((u32::from_be_bytes([x0, x1, x2, x3]), packet))
+}
+
 /// Whether a station can be at a port of this number (5.2.1).
 fn may_send(port: u16) -> bool {
     matches!(port, 1..=port_number::MAX | port_number::LOCAL)
@@ -216,4 +250,173 @@ fn refuse(xid: u32, out: &mut Vec<u8>) {
     let data = b"this controller's learning mode speaks OpenFlow 1.0 only".to_vec();
     let error = ErrorMessage { kind: ErrorType::HELLO_FAILED, code: 0, data };
     Message::new(xid, Body::Error(error)).encode(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_openflow::Hello;
+    use rust_openflow::v10::{Action, Features, FlowMod, Port, port_state};
+
+    use super::*;
+
+    fn wire(xid: u32, body: Body) -> Vec<u8> {
+        let mut wire = Vec::new();
+        Message::new(xid, body).encode(&mut wire);
+        wire
+    }
+
+    /// A switch that has said who it is.
+    fn known() -> Dialogue {
+        let mut out = Vec::new();
+        let mut dialogue = Dialogue::open(7, 0, &mut out);
+        let hello = wire(1, Body::Hello(Hello::default()));
+        let features = Features { datapath_id: 9, ..Features::default() };
+        let features = wire(OUR_XID, Body::FeaturesReply(features));
+        for bytes in [hello, features] {
+            assert_eq!(dialogue.receive(0, &bytes, &mut out), Ok(bytes.len()));
+        }
+        assert_eq!(dialogue.datapath(), Some(9));
+        dialogue
+    }
+
+    fn packet_in(xid: u32, in_port: u16, dst: u8, src: u8) -> Vec<u8> {
+        let data = [[2, 0, 0, 0, 0, dst], [2, 0, 0, 0, 0, src], [8, 0, 0x45, 0, 0, 0]].concat();
+        let reason = PacketInReason::NoMatch;
+        let packet = PacketIn { buffer_id: xid, total_len: 18, in_port, reason, data };
+        wire(xid, Body::PacketIn(packet))
+    }
+
+    fn answers(dialogue: &mut Dialogue, bytes: &[u8]) -> Vec<Message> {
+        let mut out = Vec::new();
+        assert_eq!(dialogue.receive(0, bytes, &mut out), Ok(bytes.len()));
+        let mut messages = Vec::new();
+        let mut rest = &out[..];
+        while let Ok(header) = Header::parse(rest) {
+            let (message, after) = rest.split_at(header.length.into());
+            messages.push(Message::parse(message).expect("sound"));
+            rest = after;
+        }
+        messages
+    }
+
+    #[test]
+    fn each_packet_in_is_answered_once_and_in_order() {
+        let mut dialogue = known();
+        let asked =
+            [packet_in(1, 4, 0xb, 0xa), packet_in(2, 5, 0xa, 0xb), packet_in(3, 4, 0xb, 0xa)];
+        let answers = answers(&mut dialogue, &asked.concat());
+        let names: Vec<_> = answers.iter().map(|answer| (answer.xid, answer.body.name())).collect();
+        assert_eq!(names, [(1, "packet_out"), (2, "flow_mod"), (3, "flow_mod")]);
+        let Body::FlowMod(FlowMod { actions, buffer_id: 2, .. }) = &answers[1].body else {
+            panic!("the second packet goes through its entry");
+        };
+        assert_eq!(actions, &[Action::output(4)]);
+        let counts = Counts { packet_ins: 3, installed: 2, flooded: 1, dropped: 0 };
+        assert_eq!(dialogue.counts(), counts);
+    }
+
+    #[test]
+    fn wherever_a_stream_is_torn_the_answers_are_the_same() {
+        let asked = [packet_in(1, 4, 0xb, 0xa), packet_in(2, 5, 0xa, 0xb)].concat();
+        let mut whole = Vec::new();
+        known().receive(0, &asked, &mut whole).expect("sound");
+        for end in 0..asked.len() {
+            let (mut dialogue, mut out) = (known(), Vec::new());
+            let taken = dialogue.receive(0, &asked[..end], &mut out).expect("sound");
+            assert!(taken <= end);
+            dialogue.receive(0, &asked[taken..], &mut out).expect("sound");
+            assert_eq!(out, whole, "torn after {end} bytes");
+        }
+    }
+
+    #[test]
+    fn a_station_is_sought_again_once_its_port_is_down() {
+        let mut dialogue = known();
+        answers(&mut dialogue, &packet_in(1, 4, 0xb, 0xa));
+        let port = Port { number: 4, state: port_state::LINK_DOWN, ..Port::default() };
+        let status = PortStatus { reason: PortReason::Modify, port };
+        assert_eq!(answers(&mut dialogue, &wire(2, Body::PortStatus(status))), []);
+        let sought = answers(&mut dialogue, &packet_in(3, 5, 0xa, 0xb));
+        assert_eq!(sought[0].body.name(), "packet_out");
+    }
+
+    #[test]
+    fn nobody_sends_from_a_port_that_is_none() {
+        let mut dialogue = known();
+        for port in [0, port_number::CONTROLLER, port_number::NONE] {
+            answers(&mut dialogue, &packet_in(1, port, 0xb, 0xa));
+            let sought = answers(&mut dialogue, &packet_in(2, 5, 0xa, 0xb));
+            assert_eq!(sought[0].body.name(), "packet_out", "learned at {port:#x}");
+        }
+    }
+
+    #[test]
+    fn who_speaks_another_version_is_told_so() {
+        let mut out = Vec::new();
+        let mut dialogue = Dialogue::open(7, 0, &mut out);
+        out.clear();
+        let mut hello = wire(1, Body::Hello(Hello::offering(&[4])));
+        hello[0] = 4;
+        assert_eq!(dialogue.receive(0, &hello, &mut out), Err(Fault::Version(4)));
+        let error = Message::parse(&out).expect("sound");
+        assert!(matches!(error.body, Body::Error(e) if e.kind == ErrorType::HELLO_FAILED));
+    }
+
+    #[test]
+    fn who_does_not_greet_first_is_let_go() {
+        let mut out = Vec::new();
+        let mut dialogue = Dialogue::open(7, 0, &mut out);
+        let early = packet_in(1, 4, 0xb, 0xa);
+        assert_eq!(dialogue.receive(0, &early, &mut out), Err(Fault::NoHello(PacketIn::KIND)));
+    }
+
+    #[test]
+    fn silence_is_asked_about_once_and_then_ends() {
+        let mut dialogue = known();
+        let mut out = Vec::new();
+        assert_eq!(dialogue.expire(SILENCE - 1, &mut out), Ok(()));
+        assert!(out.is_empty());
+        for _ in 0..2 {
+            assert_eq!(dialogue.expire(SILENCE, &mut out), Ok(()));
+        }
+        assert_eq!(Message::parse(&out).expect("one").body, Body::EchoRequest(Vec::new()));
+        assert_eq!(dialogue.expire(DEAD, &mut out), Err(Fault::Silent(DEAD)));
+        let mut dialogue = Dialogue::open(7, 0, &mut out);
+        assert_eq!(dialogue.expire(PATIENCE, &mut out), Err(Fault::Silent(PATIENCE)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_viewed_is_what_the_codec_reads(
+            xid: u32, rest in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut message = Vec::new();
+            let length = 8 + rest.len() as u16;
+            let kind = PacketIn::KIND;
+            Header { version: VERSION_10, kind, length, xid }.encode(&mut message);
+            message.extend(rest);
+            prop_assert_eq!(view(&message), PacketIn::borrowed(&message).ok());
+        }
+
+        /// Hostile bytes end in an error or not, and never in a panic or in more answers than allowed.
+        #[test]
+        fn any_bytes_are_survived(
+            kinds in prop::collection::vec((any::<u8>(), any::<u16>(), prop::collection::vec(any::<u8>(), 0..40)), 0..20),
+        ) {
+            let mut dialogue = known();
+            let mut bytes = Vec::new();
+            for (kind, length, body) in kinds {
+                // Half of them with a length that is right.
+                let length = if length % 2 == 0 { 8 + body.len() as u16 } else { length };
+                Header { version: VERSION_10, kind: kind % 24, length, xid: 1 }.encode(&mut bytes);
+                bytes.extend(body);
+            }
+            let mut out = Vec::new();
+            if let Ok(taken) = dialogue.receive(0, &bytes, &mut out) {
+                prop_assert!(taken <= bytes.len());
+            }
+            prop_assert!(out.len() <= 4 * bytes.len());
+        }
+    }
 }
