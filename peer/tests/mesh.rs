@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use nearcast_peer::events::{Event, Frame};
-use nearcast_peer::status::{MeshStatus, Status};
+use nearcast_peer::status::{MeshLayer, MeshStatus, Status};
 use world::{Peer, Program, World, assert_tail, checksums, http};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -212,4 +212,34 @@ fn the_seed_beside_the_cdn_gives_what_the_mesh_does_not() {
         assert_eq!(viewer.end().lost, 0);
     }
     seed.end();
+}
+
+#[test]
+fn a_mesh_that_lacks_upload_gives_up_upper_layers_first() {
+    let mesh = Mesh::new(false);
+    // Group of 32, every second picture a plain B and every fourth a reference one.
+    let clip = mesh.world.layered_clip(30);
+    // About 600 kbit/s of video. The source can serve it once and a half, and the three viewers
+    // together add half of it: a resource index of two thirds.
+    let mut broadcaster = mesh.broadcaster(&["--upload", "900kbit/s"]);
+    let encoder = mesh.world.publish(&clip, mesh.world.host(1), "live/cam");
+    broadcaster.wait_for("the publish", SOON, |e| matches!(e, Event::PublishAccepted { .. }));
+    let viewers = [40, 41, 42].map(|n| mesh.viewer(n, &["live/cam"], &["--upload", "100kbit/s"]));
+    assert!(encoder.finish(LATER).0.success());
+    let figures = [40, 41, 42].map(|n| mesh_of(&mesh.status(n), "live/cam"));
+    let ratio = |layer: usize| {
+        let sum = |of: fn(&MeshLayer) -> u64| -> u64 {
+            figures.iter().map(|figures| of(&figures.layers[layer])).sum()
+        };
+        // Of a layer of which nothing has ever come nobody knows what was due.
+        sum(|layer| layer.played) as f64 / sum(|layer| layer.due).max(1) as f64
+    };
+    let ratios = [0, 1, 2].map(ratio);
+    assert!(ratios[2] < 0.5, "upload does not suffice for all: {ratios:?}");
+    assert!(ratios[0] > 0.9, "what all others depend on comes first: {ratios:?}");
+    assert!(ratios[1] < ratios[0] && ratios[2] < ratios[0], "{ratios:?}");
+    for viewer in viewers {
+        let summary = viewer.end();
+        assert_eq!((summary.repeated, summary.disordered), (0, 0));
+    }
 }

@@ -72,6 +72,24 @@ impl World {
         path
     }
 
+    /// A clip of about 600 kbit/s in three temporal layers, without sound, in slices that fit a chunk.
+    pub(crate) fn layered_clip(&self, seconds: u32) -> PathBuf {
+        let path = self.folder.path().join("layered.flv");
+        let video = "testsrc2=size=352x288:rate=30,noise=alls=6:allf=t:all_seed=1";
+        let x264 = "b-pyramid=normal:keyint=32:min-keyint=32:scenecut=0:open-gop=0:ref=1:\
+                    weightp=0:slice-max-size=1130:vbv-maxrate=640:vbv-bufsize=320";
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", video])
+            .args(["-t", &seconds.to_string(), "-threads", "1"])
+            .args(["-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-b_strategy", "0"])
+            .args(["-b:v", "600k", "-pix_fmt", "yuv420p", "-x264-params", x264])
+            .arg(&path)
+            .status()
+            .expect("FFmpeg is installed");
+        assert!(status.success(), "the clip could not be made");
+        path
+    }
+
     /// Publishes `clip` in real time.
     pub(crate) fn publish(&self, clip: &Path, to: Ipv4Addr, stream: &str) -> Program {
         let mut command = Command::new("ffmpeg");
