@@ -28,8 +28,7 @@ pub struct Network {
     /// For how long a receiver's messages may wait to be handed over together, as those of a network
     /// card that moderates its interrupts do: each node takes what has come at multiples of this, with
     /// a phase of its own. Zero: every message as it comes. What travels in no time does not wait.
-    /// Order is as ever, by key. It makes a simulation of many nodes several times as fast, for a
-    /// node is then fetched from memory once for many messages.
+    /// Order is as ever, by key. A node is then fetched from memory once for many messages.
     pub moderation: Span,
 }
 
