@@ -75,9 +75,12 @@ fn links_of_8_and_30_ms_ping_32_and_76() {
         let p99 = quantile(&trips, 0.99);
         println!("{what}: {least:.3} ms at least, median {median:.3} ms, p99 {p99:.3} ms");
         assert!(least >= physical, "{what}: {least} ms is faster than the links");
-        assert!(median <= physical + 1.0, "{what}: median {median} ms");
+        // Four releases make a round trip, and a machine that wakes the process late delays each.
+        let timing = world.client.stats().expect("statistics").timing;
+        println!("released late: {timing:?}");
+        let late = 4.0 * timing.p50_ns as f64 / 1e6;
+        assert!(median <= physical + late + 1.0, "{what}: median {median} ms, {timing:?}");
     }
-    println!("released late: {:?}", world.client.stats().expect("statistics").timing);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the process asks of the machine it runs on, once, at its start.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use nearcast_machine::Span;
@@ -15,7 +15,7 @@ use nix::sys::time::TimeVal;
 use super::error::DriverError;
 use super::tap;
 
-/// Whether to ask for real-time scheduling.
+/// Whether to ask for real-time scheduling, and for processors that wake at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
 pub enum Realtime {
     /// If the kernel grants it.
@@ -75,6 +75,20 @@ pub(super) fn keep_time(wanted: Realtime) -> Result<bool, DriverError> {
         Err(errno) if wanted == Realtime::On => Err(DriverError::Realtime(errno)),
         Err(_) => Ok(false),
     }
+}
+
+/// Keeps the machine's processors from sleeping deeper than they wake at once, until what is returned
+/// is dropped (Documentation/power/pm_qos_interface.rst). A packet wakes a processor some ten times on
+/// its way there and back, and a virtual one that the host has put to sleep takes 0.1 ms each time.
+pub(super) fn stay_awake(wanted: Realtime) -> Option<File> {
+    if wanted == Realtime::Off {
+        return None;
+    }
+    // A container may have no such device; the timing figures show it.
+    let mut request = OpenOptions::new().write(true).open("/dev/cpu_dma_latency").ok()?;
+    let microseconds = 0_i32;
+    request.write_all(&microseconds.to_ne_bytes()).ok()?;
+    Some(request)
 }
 
 /// Allows as many descriptors as the administrator does: each link takes two.

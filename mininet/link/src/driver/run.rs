@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ pub struct Options {
     /// Where loss, jitter, duplication and reordering come from: each link derives its own from it
     /// by name. Jitter follows the machine's monotonic clock besides, so live runs do not repeat it.
     pub seed: Seed,
-    /// Whether to be scheduled in real time.
+    /// Whether to be scheduled in real time, on processors that wake at once.
     pub realtime: Realtime,
     /// Captures every link to `NAME.pcap` in this folder.
     pub pcap_dir: Option<PathBuf>,
@@ -32,16 +33,16 @@ pub struct Options {
 
 /// The link process: waits for frames, deadlines and requests, and does nothing else.
 ///
-/// It sleeps until a deadline and does not spin before it. Measured on a busy two-core virtual
-/// machine, with real-time scheduling, packets leave 0.04 ms late at the median and 0.09 ms at the
-/// 99th percentile (docs/link.md); spinning (which was not tried) could win back no more than that, half a percent of an 8 ms link, and would
-/// take the processor from the hosts whose traffic it carries.
+/// It sleeps until a deadline and does not spin before it: with real-time scheduling, and processors
+/// that it keeps from deep sleep, packets leave 0.02 ms late at the median (docs/link.md), and spinning
+/// would take a processor from the hosts whose traffic it carries.
 pub struct Driver {
     epoll: Epoll,
     alarm: Alarm,
-    /// These two only have to stay open: that they are reported says it all.
+    /// These only have to stay open: that the first two are reported says it all.
     _signals: SignalFd,
     _parent: Option<OwnedFd>,
+    _awake: Option<File>,
     server: Server,
     links: Links,
     started: Time,
@@ -122,6 +123,7 @@ impl Driver {
         }
 
         let realtime = host::keep_time(options.realtime)?;
+        let awake = host::stay_awake(options.realtime);
         let links = Links::new(options.seed, options.pcap_dir);
         let started = clock::now();
         Ok(Driver {
@@ -129,6 +131,7 @@ impl Driver {
             alarm,
             _signals: signals,
             _parent: parent,
+            _awake: awake,
             server,
             links,
             started,
