@@ -41,8 +41,6 @@ pub(super) enum Standing {
     Suspect,
     /// Only what is due soon.
     Fallback,
-    /// Nothing.
-    None,
 }
 
 /// Which chunks of a layer are asked for, by when they are due.
@@ -50,8 +48,6 @@ pub(super) enum Standing {
 pub(super) struct Horizon {
     /// The playback position, as stream time in ms.
     pub(super) position: i64,
-    /// The encoder's present.
-    pub(super) present: i64,
     /// What is due in less than this many ms is not asked for.
     pub(super) too_late: i64,
     /// What is due in less than this many ms is the fallback's, if it has it.
@@ -95,17 +91,12 @@ fn assign<P: Payload>(
     rng: &mut Rng,
     out: &mut Vec<Assigned>,
 ) {
-    let usable = || suppliers.iter().filter(|supplier| supplier.standing != Standing::None);
-    let end = usable().map(|supplier| supplier.map.end(number)).max().unwrap_or(0);
-    let end = end.min(layer.limit());
-    let mut timeline = Timeline::new(layer, end, horizon);
+    let (end, _) = layer.end();
+    let mut timeline = Timeline::new(layer, horizon.position);
     for page in layer.base() / 64..end.div_ceil(64) {
         let mut available = 0;
         for (word, supplier) in words.iter_mut().zip(suppliers) {
-            *word = match supplier.standing {
-                Standing::None => 0,
-                _ => supplier.map.word(number, page),
-            };
+            *word = supplier.map.word(number, page);
             available |= *word;
         }
         let mut missing = available & !layer.word(page);
@@ -161,11 +152,10 @@ struct Timeline<'a, P> {
 }
 
 impl<'a, P: Payload> Timeline<'a, P> {
-    fn new(layer: &'a Layer<P>, end: u32, horizon: Horizon) -> Timeline<'a, P> {
+    fn new(layer: &'a Layer<P>, position: i64) -> Timeline<'a, P> {
         // A stream that has just begun reaches no further back than its beginning.
-        let below = (layer.base(), horizon.position.max(0));
-        let end = (end, horizon.present);
-        Timeline { layer, below, above: below, end }
+        let below = (layer.base(), position.max(0));
+        Timeline { layer, below, above: below, end: layer.end() }
     }
 
     fn time(&mut self, seq: u32) -> i64 {

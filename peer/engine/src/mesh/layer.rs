@@ -60,6 +60,9 @@ pub(super) struct Layer<P> {
     base: u32,
     /// Whether that is known, from a chunk or from what others say.
     placed: bool,
+    /// One past the highest chunk that neighbours have, and the stream time of the present, in ms, when
+    /// they had first.
+    end: (u32, i64),
     /// Most chunks of the window.
     window: u32,
     pages: VecDeque<Page<P>>,
@@ -71,7 +74,8 @@ pub(super) struct Layer<P> {
 
 impl<P: Payload> Layer<P> {
     pub(super) fn new(number: u8, window: u32) -> Layer<P> {
-        Layer { number, base: 0, placed: false, window, pages: VecDeque::new(), held: 0, mean: 0.0 }
+        let pages = VecDeque::new();
+        Layer { number, base: 0, placed: false, end: (0, 0), window, pages, held: 0, mean: 0.0 }
     }
 
     /// The first chunk that is not yet past.
@@ -92,6 +96,21 @@ impl<P: Payload> Layer<P> {
     /// One past the highest chunk that the window can take now.
     pub(super) fn limit(&self) -> u32 {
         self.base.saturating_add(self.window).min(SEQ_MAX)
+    }
+
+    /// Takes how far neighbours have the layer at the `present`. Once a stream has ended that stays
+    /// where it is while time goes on.
+    pub(super) fn reach(&mut self, end: u32, present: i64) {
+        let end = end.min(self.limit());
+        if end != self.end.0 {
+            self.end = (end, present);
+        }
+    }
+
+    /// One past the highest chunk that neighbours have and the window can take, and its stream time in
+    /// ms at most.
+    pub(super) fn end(&self) -> (u32, i64) {
+        self.end
     }
 
     /// The bits of a page that are there.

@@ -364,3 +364,25 @@ fn the_push_is_taken_unasked_and_the_fallback_asked_for_what_nobody_brought_in_t
     assert_eq!(alone.peer.statistics().chunks_push, 90);
     assert!(alone.events.contains(&Event::Met { peer: B, relation: Relation::Fallback }));
 }
+
+/// After a stream has ended nothing new tells how far it has come, and its last chunks are due like all
+/// others.
+#[test]
+fn of_a_stream_that_has_ended_the_fallback_brings_the_last_chunk() {
+    let mut alone = Alone::new(Settings::default());
+    alone.input(Input::Fallback(Some(B)));
+    assert_eq!(alone.accept_all(true), [B]);
+    let last = newest(alone.now) + 200;
+    // 10 s until the end, and the lag until all of it is due.
+    for _ in 0..42 {
+        let next = newest(alone.now).min(last + 1);
+        alone.news(B, Some(&map(1, next.saturating_sub(600)..next)), None);
+        alone.run_millis(1000);
+        for lc in alone.requests_to(B) {
+            alone.give(B, chunk(lc.layer, lc.seq));
+        }
+    }
+    let released: Vec<u32> = alone.released.iter().map(|chunk| chunk.lc.seq).collect();
+    assert!(released.len() > 200, "{released:?}");
+    assert_eq!(released, (released[0]..=last).collect::<Vec<_>>());
+}

@@ -29,7 +29,6 @@ impl<P: Payload> Peer<P> {
         self.statistics.regular_layers = regular;
         let horizon = Horizon {
             position: present - millis(settings.lag),
-            present,
             too_late: millis(settings.too_late),
             // What becomes due before the next round can no longer wait for it.
             fetch: millis(settings.fetch + settings.round),
@@ -50,6 +49,10 @@ impl<P: Payload> Peer<P> {
             .iter()
             .map(|(_, standing, map)| Supplier { map, standing: *standing })
             .collect();
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            let ends = suppliers.iter().map(|supplier| supplier.map.end(number as u8));
+            layer.reach(ends.max().unwrap_or(0), present);
+        }
         let (roster, layers, rng) = (&mut self.roster, &self.layers, &mut self.rng);
         let most = usize::from(settings.queue);
         let mut asked = 0;
