@@ -6,7 +6,8 @@
 //! trains of pings across it, [`quality`] scores what viewers recorded. What comes of it is a
 //! [`result`], from which alone [`measure`] computes, [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
 //! what a killed run left.
-//! [`simulate`] runs the mesh in virtual time, by the thousand peers.
+//! [`simulate`] runs the mesh in virtual time, by the thousand peers; [`sweep`] does that over a grid of
+//! settings.
 
 pub mod clean;
 pub mod clip;
@@ -21,6 +22,7 @@ pub mod result;
 pub mod run;
 pub mod scenario;
 pub mod simulate;
+pub mod sweep;
 pub mod world;
 
 /// Why a command ended: a sentence for a person, which says what was wrong and what to do next.

@@ -21,7 +21,7 @@ pub fn main(_: &Args) -> Result<ExitCode, Failure> {
     println!("  {:<10} all but fallback: `nearcast compare`", "compare");
     println!("simulations, by `nearcast simulate`:");
     for name in crate::simulate::names() {
-        println!("  {name:<18} {}", crate::simulate::SimScenario::find(name)?.title);
+        println!("  {name:<21} {}", crate::simulate::SimScenario::find(name, &[])?.title);
     }
     println!("topologies:");
     for name in nearcast_topologies::names() {

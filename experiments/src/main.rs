@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list, ping, report, run, simulate};
+use nearcast::{clean, doctor, list, ping, report, run, simulate, sweep};
 
 /// CDN against P2P-assisted livestreaming, measured.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Run(run::RunArgs),
     /// The mesh in virtual time: a day of thousands of peers, on one machine.
     Simulate(simulate::Args),
+    /// Simulations over a grid of settings, by processes or as a Slurm job array; one table.
+    Sweep(sweep::Args),
     /// Ping trains between hosts of a topology, idle or under a stream.
     Ping(ping::Args),
     /// What this machine can and cannot do.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => run::compare(&args),
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => simulate::main(&args),
+        Command::Sweep(args) => sweep::main(&args),
         Command::Ping(args) => ping::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Clean(args) => clean::main(&args),

@@ -4,8 +4,9 @@ use nearcast_engine::mesh::Statistics;
 use nearcast_machine::{Span, Time};
 use nearcast_sim::{NodeId, Observer};
 
-use super::node::{LAYERS, MeshNode};
+use super::node::{MeshNode, SOURCE, Started};
 use super::result::Step;
+use super::stream::LAYERS;
 
 /// Due and played, by layer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,11 +43,16 @@ pub(super) struct Collector {
     gone: Vec<Sums>,
     /// What each counted by its end, and when that was.
     pub(super) ended: Vec<(NodeId, Time, Statistics)>,
+    /// When each played its first chunk.
+    pub(super) started: Vec<(NodeId, Time)>,
+    /// What the source had counted by the end.
+    pub(super) source: Option<Statistics>,
 }
 
 impl Collector {
     pub(super) fn new(every: Span) -> Collector {
-        Collector { every, there: Vec::new(), gone: Vec::new(), ended: Vec::new() }
+        let (there, gone) = (Vec::new(), Vec::new());
+        Collector { every, there, gone, ended: Vec::new(), started: Vec::new(), source: None }
     }
 }
 
@@ -59,8 +65,12 @@ fn at(sums: &mut Vec<Sums>, step: u64) -> &mut Sums {
 }
 
 impl Observer<MeshNode> for Collector {
-    fn sample(&mut self, now: Time, _: NodeId, machine: &MeshNode) {
-        if let Some(statistics) = machine.viewer() {
+    fn event(&mut self, now: Time, node: NodeId, _: Started) {
+        self.started.push((node, now));
+    }
+
+    fn sample(&mut self, now: Time, node: NodeId, machine: &MeshNode) {
+        if let Some(statistics) = machine.peer().filter(|_| node.index() != SOURCE) {
             let sums = at(&mut self.there, now.as_nanos() / self.every.as_nanos());
             sums.peers += 1;
             sums.add(statistics);
@@ -68,7 +78,10 @@ impl Observer<MeshNode> for Collector {
     }
 
     fn left(&mut self, now: Time, node: NodeId, machine: MeshNode) {
-        if let Some(statistics) = machine.viewer() {
+        let Some(statistics) = machine.peer() else { return };
+        if node.index() == SOURCE {
+            self.source = Some(*statistics);
+        } else {
             // Who leaves at a step was there for it.
             at(&mut self.gone, now.as_nanos() / self.every.as_nanos() + 1).add(statistics);
             self.ended.push((node, now, *statistics));

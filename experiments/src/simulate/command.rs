@@ -4,17 +4,17 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use nearcast_engine::mesh::System;
 use nearcast_machine::{Seed, Span};
-use nearcast_sim::trace::Contribution;
 
 use super::judge::judge;
 use super::perform::{Plan, perform};
 use super::population::Peers;
 use super::result::{SIMULATION_FORMAT, Simulations, store};
 use super::scenario::{Crowd, PEERS_MAX, SimScenario};
+use super::settings::Change;
 use super::{csv, figures, page};
 use crate::Failure;
 use crate::figures::write_all;
-use crate::result::FolderError;
+use crate::result::{FolderError, RESULT_FILE};
 use crate::world::Shutdown;
 
 /// `nearcast simulate SCENARIO`
@@ -22,6 +22,8 @@ use crate::world::Shutdown;
 #[command(after_help = "Examples:
   nearcast simulate trace-overloaded --scale 0.02 --from 64800s --duration 3600s
   nearcast simulate scale --peers 1000
+  nearcast simulate planetlab-overloaded --peers 20 --delay 20ms
+  nearcast simulate trace-overloaded --scale 0.1 --set engine.epsilon=5kbit/s --set free_riders=0.2
   nearcast simulate trace-underloaded --scale 1 --systems layerp2p")]
 pub struct Args {
     /// A simulation's name (see `nearcast list`) or the path of a scenario file
@@ -42,8 +44,12 @@ pub struct Args {
     #[arg(long, value_delimiter = ',')]
     systems: Vec<System>,
     /// One-way delay of the core; with 0s signalling is there at once, as in the paper
-    #[arg(long, default_value = "0s")]
-    delay: Span,
+    #[arg(long)]
+    delay: Option<Span>,
+    /// Another value for a setting of the scenario, by its name as in the file: free_riders,
+    /// resource_index, source, step, engine.lag and whatever else the engine has
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    changes: Vec<Change>,
     /// What every random choice is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,6 +59,9 @@ pub struct Args {
     /// Where to write; results/NAME-sim-SEED if left out
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write result.json alone, without tables, figures and report
+    #[arg(long)]
+    bare: bool,
 }
 
 /// The most users of a day at once, at scale 1.
@@ -60,7 +69,7 @@ const DAY_PEAK: f64 = 9_500.0;
 
 /// Runs a simulation and writes its results.
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
-    let mut scenario = SimScenario::find(&args.scenario)?;
+    let mut scenario = SimScenario::find(&args.scenario, &args.changes)?;
     args.change(&mut scenario)?;
     let shutdown = Shutdown::install()?;
     let folder = args
@@ -74,16 +83,16 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
             goal.verdict, goal.run, goal.name, goal.measured, goal.target
         );
     }
-    println!("{}", folder.join("report.html").display());
+    let made = if args.bare { RESULT_FILE } else { "report.html" };
+    println!("{}", folder.join(made).display());
     Ok(if result.incomplete_why.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
 impl Args {
     /// The scenario as the command line wants it.
     fn change(&self, scenario: &mut SimScenario) -> Result<(), Failure> {
-        if let Some(duration) = self.duration {
-            scenario.duration = duration;
-        }
+        scenario.duration = self.duration.unwrap_or(scenario.duration);
+        scenario.delay = self.delay.unwrap_or(scenario.delay);
         if !self.systems.is_empty() {
             scenario.systems.clone_from(&self.systems);
         }
@@ -115,8 +124,8 @@ impl Args {
     /// The command line that does the same again.
     fn words(&self) -> String {
         let mut words = format!(
-            "nearcast simulate {} --seed {} --from {} --delay {}",
-            self.scenario, self.seed, self.from, self.delay
+            "nearcast simulate {} --seed {} --from {}",
+            self.scenario, self.seed, self.from
         );
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -126,8 +135,12 @@ impl Args {
         add("peers", self.peers.map(|peers| peers.to_string()));
         add("scale", self.scale.map(|scale| scale.to_string()));
         add("duration", self.duration.map(|duration| duration.to_string()));
+        add("delay", self.delay.map(|delay| delay.to_string()));
         let systems: Vec<&str> = self.systems.iter().map(|system| system.name()).collect();
         add("systems", (!systems.is_empty()).then(|| systems.join(",")));
+        for change in &self.changes {
+            add("set", Some(format!("'{change}'")));
+        }
         words
     }
 }
@@ -146,7 +159,10 @@ pub(super) fn simulate(
         command: args.words(),
         seed: args.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        overloaded: scenario.contribution == Contribution::Overloaded,
+        paper: scenario.paper,
+        overloaded: scenario.overloaded(),
+        full_kbit: scenario.stream.kbit(),
+        chunks_per_s: scenario.stream.chunks_per_s(),
         incomplete_why: Some("it was killed".to_owned()),
         runs: Vec::new(),
         goals: Vec::new(),
@@ -158,19 +174,12 @@ pub(super) fn simulate(
         .progress_chars("=> ");
     'runs: for crowd in &scenario.populations {
         let seed = Seed::new(args.seed).derive("population");
-        let peers = Peers::draw(crowd, scenario.contribution, seed, args.from, scenario.duration)?;
+        let peers = Peers::draw(scenario, crowd, seed, args.from)?;
         for &system in &scenario.systems {
-            let plan = Plan {
-                seed: args.seed,
-                threads: args.threads,
-                from: args.from,
-                duration: scenario.duration,
-                delay: args.delay,
-                contribution: scenario.contribution,
-            };
+            let plan = Plan { seed: args.seed, threads: args.threads, from: args.from };
             let bar = ProgressBar::new(0).with_style(style.clone());
             bar.set_prefix(format!("{} {}", crowd.label(), system.name()));
-            let run = perform(&plan, &crowd.label(), &peers, system, &bar, shutdown)?;
+            let run = perform(scenario, &plan, &crowd.label(), &peers, system, &bar, shutdown)?;
             bar.finish_and_clear();
             println!(
                 "{}: {} sessions, {} at most; {:.0} s simulated in {:.1} s ({:.1} times real time), \
@@ -193,6 +202,9 @@ pub(super) fn simulate(
     }
     result.incomplete_why = shutdown.requested().then(|| "it was interrupted".to_owned());
     store(folder, &result)?;
+    if args.bare {
+        return Ok(result);
+    }
     csv::write(folder, &result)?;
     let figures = figures::all(&result);
     write_all(folder, &figures)?;

@@ -15,10 +15,12 @@ pub(super) fn write(folder: &Path, result: &Simulations) -> Result<(), Failure> 
     sessions.write_record([
         "population",
         "system",
+        "group",
         "class_kbit",
         "upload_kbit",
         "arrive_s",
         "stay_s",
+        "startup_s",
         "due_1",
         "due_2",
         "due_3",
@@ -26,6 +28,9 @@ pub(super) fn write(folder: &Path, result: &Simulations) -> Result<(), Failure> 
         "played_2",
         "played_3",
         "bytes",
+        "received",
+        "served",
+        "served_bytes",
     ])?;
     let mut series = csv::Writer::from_path(folder.join("series.csv"))?;
     series.write_record([
@@ -43,11 +48,18 @@ pub(super) fn write(folder: &Path, result: &Simulations) -> Result<(), Failure> 
     for run in &result.runs {
         let names = [run.population.clone(), run.system.clone()];
         for session in &run.sessions {
-            let row = [session.class_kbit.to_string(), session.upload_kbit.to_string()];
-            let times = [session.arrive_s, session.stay_s].map(|secs| secs.to_string());
-            let counts = session.due.iter().chain(&session.played).chain([&session.bytes]);
+            let row = [
+                session.group.name().to_owned(),
+                session.class_kbit.to_string(),
+                session.upload_kbit.to_string(),
+                session.arrive_s.to_string(),
+                session.stay_s.to_string(),
+                session.startup_s.map(|secs| secs.to_string()).unwrap_or_default(),
+            ];
+            let sums = [session.bytes, session.received, session.served, session.served_bytes];
+            let counts = session.due.iter().chain(&session.played).chain(&sums);
             let counts = counts.map(u64::to_string);
-            sessions.write_record(names.iter().cloned().chain(row).chain(times).chain(counts))?;
+            sessions.write_record(names.iter().cloned().chain(row).chain(counts))?;
         }
         for step in &run.series {
             let row = [step.at_s.to_string(), step.peers.to_string()];

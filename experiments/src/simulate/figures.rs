@@ -1,10 +1,11 @@
-//! The figures of a simulation's report: the paper's 14 to 17 and what goes beyond them.
+//! The figures of a simulation's report: the paper's and what goes beyond them.
 
 use plotters::prelude::*;
 
-use super::judge::{Group, playback_kbit, ratio};
-use super::node::{FULL_RATE, LAYERS};
-use super::result::{SimRun, Simulations};
+use super::judge::{playback_kbit, ratio};
+use super::result::{Group, Session, SimRun, Simulations};
+use super::scenario::Paper;
+use super::stream::LAYERS;
 use crate::figures::Figure;
 use crate::figures::canvas::{Area, Drawn, legend};
 use crate::figures::style;
@@ -33,18 +34,49 @@ pub(super) fn populations(result: &Simulations) -> Vec<&str> {
     names
 }
 
-/// Playback rates of the classes that the paper shows, as distributions (figures 14 and 16).
+/// The number of a figure of the paper, for titles: of those for underloaded and overloaded by trace,
+/// and on PlanetLab.
+fn number(result: &Simulations, numbers: [u8; 4]) -> String {
+    let at = usize::from(result.overloaded);
+    match result.paper {
+        None => String::new(),
+        Some(Paper::Trace) => format!(" (figure {})", numbers[at]),
+        Some(Paper::Planetlab) => format!(" (figure {})", numbers[2 + at]),
+    }
+}
+
+/// Some of the peers, and who they are.
+type Shown = (String, Box<dyn Fn(&Session) -> bool>);
+
+/// Whose playback rates are shown: on PlanetLab every group's; else some classes', of the overloaded
+/// scenario also one of the free-riders'.
+fn shown(result: &Simulations) -> Vec<Shown> {
+    let of_group = |group: Group| -> Shown {
+        (group.name().to_owned(), Box::new(move |session| session.group == group))
+    };
+    let of_class = |kbit: u32| -> Shown {
+        let has = move |session: &Session| session.class_kbit == f64::from(kbit);
+        (format!("{kbit} kbit/s"), Box::new(has))
+    };
+    match (result.paper, result.overloaded) {
+        (Some(Paper::Trace), true) => [320, 448, 1024].map(of_class).into(),
+        (Some(Paper::Trace), false) => [448, 1024].map(of_class).into(),
+        _ => Group::ALL.map(of_group).into(),
+    }
+}
+
+/// Playback rates as distributions.
 fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Figure> {
-    // Of the overloaded scenario also one of the free-riders' classes.
-    let classes: &[u32] = if result.overloaded { &[320, 448, 1024] } else { &[448, 1024] };
+    let shown = shown(result);
     let curves: Vec<(String, Vec<f64>)> = runs
         .iter()
         .flat_map(|run| {
-            classes.iter().map(move |&class| {
-                let of_class = run.sessions.iter().filter(|session| session.class_kbit == class);
-                let mut rates: Vec<f64> = of_class.filter_map(playback_kbit).collect();
+            shown.iter().map(move |(name, has)| {
+                let of_class = run.sessions.iter().filter(|session| has(session));
+                let mut rates: Vec<f64> =
+                    of_class.filter_map(|session| playback_kbit(result, session)).collect();
                 rates.sort_by(f64::total_cmp);
-                (format!("{}, {class} kbit/s", run.system), rates)
+                (format!("{}, {name}", run.system), rates)
             })
         })
         .filter(|(_, rates)| !rates.is_empty())
@@ -52,23 +84,23 @@ fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Fig
     if curves.is_empty() {
         return None;
     }
-    let number = if result.overloaded { 16 } else { 14 };
+    let number = number(result, [14, 16, 6, 10]);
     Some(Figure::draw(
         format!("{population}-rates"),
-        format!("{population}: playback rate (figure {number})"),
+        format!("{population}: playback rate{number}"),
         "The share of sessions with a minute of playout or more whose mean playback rate is at most that. \
-         Systems by colour; the lighter a line, the smaller the class's bandwidth.",
+         Systems by colour; the lighter a line, the less its peers have or give.",
         (760, 420),
         |area| {
             let mut chart = frame(
                 area,
-                0.0..FULL_RATE / 1e3 * 1.05,
+                0.0..result.full_kbit * 1.05,
                 "playback rate, kbit/s",
                 "share of sessions",
             )?;
             for (at, (label, rates)) in curves.into_iter().enumerate() {
-                let [system, class] = [at / classes.len(), at % classes.len()];
-                let shade = (class + 1) as f64 / classes.len() as f64;
+                let [system, class] = [at / shown.len(), at % shown.len()];
+                let shade = (class + 1) as f64 / shown.len() as f64;
                 let colour = COLOURS[system % COLOURS.len()].mix(shade);
                 let count = rates.len() as f64;
                 let steps = rates.iter().enumerate().flat_map(|(n, &rate)| {
@@ -87,12 +119,12 @@ fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Fig
     ))
 }
 
-/// Received chunk ratios by group and layer (figures 15 and 17): a point per layer.
+/// Received chunk ratios by group and layer: a point per layer.
 fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
-    let number = if result.overloaded { 17 } else { 15 };
+    let number = number(result, [15, 17, 7, 11]);
     Figure::draw(
         format!("{population}-ratios"),
-        format!("{population}: received chunk ratio by layer (figure {number})"),
+        format!("{population}: received chunk ratio by layer{number}"),
         "From left to right layers 1 to 3 of each group of peers. Filled: peers that contribute the full \
          rate or more; half: less; empty: nothing.",
         (760, 400),
@@ -108,7 +140,7 @@ fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
                 let colour = COLOURS[at % COLOURS.len()];
                 let mut first = true;
                 for (group, filled) in Group::ALL.into_iter().zip([0.0, 0.45, 1.0]) {
-                    let of_group = || run.sessions.iter().filter(|session| group.has(session));
+                    let of_group = || run.sessions.iter().filter(|session| session.group == group);
                     let points = (0..LAYERS).filter_map(|layer| {
                         let x = (at * (LAYERS + 1) + layer) as f64 + 0.8;
                         Some((x, ratio(of_group(), layer)?))

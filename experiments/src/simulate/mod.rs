@@ -5,6 +5,7 @@
 //! comes of it is [`Simulations`], from which alone figures, CSV and page are made, with the numbers
 //! of Liu et al. section VI beside ours.
 
+mod class;
 mod collect;
 mod command;
 mod csv;
@@ -16,11 +17,17 @@ mod perform;
 mod population;
 mod result;
 mod scenario;
+mod settings;
+mod stream;
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
 
+pub use class::Class;
 pub use command::{Args, main};
-pub use result::{Cost, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema, store};
-pub use scenario::{Crowd, SimScenario, names};
+pub use result::{
+    Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema, store,
+};
+pub use scenario::{Crowd, Paper, SimScenario, names};
+pub use settings::Change;

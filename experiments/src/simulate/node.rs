@@ -2,29 +2,20 @@
 //! turns their inputs and outputs into messages.
 
 use nearcast_engine::mesh::tracker::{self, Answer, Question, Tracker};
-use nearcast_engine::mesh::{self, Chunk, Lc, Peer, PeerId, Size, System, Tag};
-use nearcast_machine::{Bitrate, Bytes, Machine, Seed, Span, Time};
+use nearcast_engine::mesh::{self, Event, Peer, PeerId, Size};
+use nearcast_machine::{Bitrate, Bytes, Machine, Seed, Time};
 use nearcast_media::StreamId;
 use nearcast_sim::{Action, Class, Message, Node, NodeId, NodeSpec};
 
+use super::stream::{Encoder, Stream};
+
 /// The tracker is the first node, the source the second; viewers follow.
 const TRACKER: usize = 0;
-const SOURCE: usize = 1;
+pub(super) const SOURCE: usize = 1;
 /// How many nodes come before the first viewer.
 pub(super) const SERVERS: usize = 2;
 
 const STREAM: StreamId = StreamId([5; 8]);
-/// Three layers of 200 kbit/s in chunks of 1250 bytes (Liu et al. VI.A): one of each in 50 ms.
-pub(super) const LAYERS: usize = 3;
-pub(super) const TICK: Span = Span::from_millis(50);
-/// The rate of all layers, in bit/s.
-pub(super) const FULL_RATE: f64 = 600e3;
-const LC: u16 = 1250;
-/// The paper's seed.
-const SOURCE_RATE: Bitrate = Bitrate::from_bits_per_sec(2_000_000);
-/// How often a supplier wakes at most, and a receiver takes what has come. Its access link spaces
-/// what a supplier sends; a round is ten times as long.
-pub(super) const STEP: Span = Span::from_millis(100);
 /// UDP and IPv4.
 const HEADERS: usize = 28;
 
@@ -72,26 +63,25 @@ impl Message for Datagram {
     }
 }
 
+/// What the machines of a run are made of.
+#[derive(Debug)]
+pub(super) struct Kit {
+    pub(super) stream: Stream,
+    pub(super) viewer: mesh::Settings,
+    pub(super) source: mesh::Settings,
+}
+
 /// One node of the mesh. It lies in the simulator's own table, whence that fetches it ahead of
 /// time.
 pub(super) enum MeshNode {
     Tracker(Tracker),
-    Source { peer: Peer<Size>, tick: u32, next: Time },
+    Source { peer: Peer<Size>, encoder: Box<Encoder> },
     Viewer(Peer<Size>),
 }
 
 impl MeshNode {
     /// The node of this id, whose peer uploads payload at `upload`, as far as it is a viewer.
-    pub(super) fn new(id: NodeId, upload: Bitrate, seed: Seed, system: System) -> MeshNode {
-        let sized = |settings| mesh::Settings {
-            upload: if id.index() == SOURCE { SOURCE_RATE } else { upload },
-            // As the paper's simulator has it, and whole rounds of playout.
-            upload_counts_signalling: false,
-            playout_step: Span::from_secs(1),
-            burst: STEP,
-            batch: STEP,
-            ..settings
-        };
+    pub(super) fn new(id: NodeId, upload: Bitrate, seed: Seed, kit: &Kit) -> MeshNode {
         match id.index() {
             TRACKER => {
                 let settings = tracker::Settings {
@@ -102,22 +92,24 @@ impl MeshNode {
                 MeshNode::Tracker(Tracker::new(settings, seed))
             }
             SOURCE => MeshNode::Source {
-                peer: Peer::new(sized(mesh::Settings::source(system)), seed),
-                tick: 0,
-                next: Time::ZERO,
+                peer: Peer::new(kit.source.clone(), seed),
+                encoder: Box::new(Encoder::new(kit.stream)),
             },
-            _ => MeshNode::Viewer(Peer::new(sized(mesh::Settings::of(system)), seed)),
+            _ => MeshNode::Viewer(Peer::new(mesh::Settings { upload, ..kit.viewer.clone() }, seed)),
         }
     }
 
-    /// What a viewer has counted.
-    pub(super) fn viewer(&self) -> Option<&mesh::Statistics> {
+    /// What a peer has counted, be it a viewer or the source.
+    pub(super) fn peer(&self) -> Option<&mesh::Statistics> {
         match self {
-            MeshNode::Tracker(_) | MeshNode::Source { .. } => None,
-            MeshNode::Viewer(peer) => Some(peer.statistics()),
+            MeshNode::Tracker(_) => None,
+            MeshNode::Source { peer, .. } | MeshNode::Viewer(peer) => Some(peer.statistics()),
         }
     }
 }
+
+/// What an observer is told of a peer: it plays its first chunk.
+pub(super) struct Started;
 
 /// What comes out of either machine.
 pub(super) enum Output {
@@ -153,22 +145,12 @@ impl Machine for MeshNode {
         match self {
             MeshNode::Tracker(tracker) => tracker.expire(now),
             MeshNode::Viewer(peer) => peer.expire(now),
-            MeshNode::Source { peer, tick, next } => {
+            MeshNode::Source { peer, encoder } => {
                 peer.expire(now);
-                while *next <= now {
-                    for layer in 0..LAYERS as u32 {
-                        peer.handle(
-                            now,
-                            mesh::Input::Publish(Chunk {
-                                lc: Lc { layer: layer as u8, seq: *tick },
-                                unit: *tick * LAYERS as u32 + layer,
-                                time: *tick * TICK.as_millis() as u32,
-                                tag: Tag::new(true, true, 0),
-                                payload: Size(LC),
-                            }),
-                        );
+                while encoder.due() <= now {
+                    for chunk in encoder.frame() {
+                        peer.handle(now, mesh::Input::Publish(chunk));
                     }
-                    (*tick, *next) = (*tick + 1, *next + TICK);
                 }
             }
         }
@@ -185,14 +167,16 @@ impl Machine for MeshNode {
         match self {
             MeshNode::Tracker(tracker) => tracker.deadline(),
             MeshNode::Viewer(peer) => peer.deadline(),
-            MeshNode::Source { peer, next, .. } => peer.deadline().into_iter().chain([*next]).min(),
+            MeshNode::Source { peer, encoder } => {
+                peer.deadline().into_iter().chain([encoder.due()]).min()
+            }
         }
     }
 }
 
 impl Node for MeshNode {
     type Message = Datagram;
-    type Event = ();
+    type Event = Started;
 
     fn start(&mut self, now: Time) {
         // A new peer is due at once; the deadline of one that has not begun says no time.
@@ -203,7 +187,7 @@ impl Node for MeshNode {
         (from, message)
     }
 
-    fn action(output: Output) -> Action<Datagram, ()> {
+    fn action(output: Output) -> Action<Datagram, Started> {
         let (to, message) = match output {
             Output::Tracker(tracker::Output { to, answer, .. }) => {
                 (id_of(to), Datagram::Answer(answer))
@@ -213,6 +197,9 @@ impl Node for MeshNode {
             }
             Output::Peer(mesh::Output::Tracker(question)) => {
                 (NodeId::new(TRACKER).expect("few"), Datagram::Question(question))
+            }
+            Output::Peer(mesh::Output::Event(Event::Started { .. })) => {
+                return Action::Event(Started);
             }
             Output::Peer(mesh::Output::Release(_) | mesh::Output::Event(_)) => {
                 return Action::Ignore;

@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use nearcast_engine::mesh::System;
-use nearcast_machine::{Seed, Span, Time};
-use nearcast_sim::trace::Contribution;
+use nearcast_engine::mesh::{self, System};
+use nearcast_machine::{Bitrate, Seed, Span, Time};
 use nearcast_sim::{
     Delays, Network, NodeId, NodeSpec, Progress, Settings, Signalling, Simulation, Watch,
 };
 
 use super::collect::{Collector, series};
-use super::node::{FULL_RATE, MeshNode, SERVERS, STEP, servers};
+use super::node::{MeshNode, SERVERS, servers};
 use super::population::Peers;
-use super::result::{Cost, Session, SimRun};
+use super::result::{Cost, Group, Session, SimRun};
+use super::scenario::SimScenario;
 use crate::Failure;
 use crate::world::Shutdown;
 
@@ -24,11 +24,6 @@ pub(super) struct Plan {
     pub(super) threads: usize,
     /// Where in its population's time a run begins.
     pub(super) from: Span,
-    pub(super) duration: Span,
-    /// Of the core, for chunks and signalling alike; at zero signalling is there at once, as in the
-    /// paper.
-    pub(super) delay: Span,
-    pub(super) contribution: Contribution,
 }
 
 /// Where real time comes in: the progress line, and Ctrl-C.
@@ -68,6 +63,7 @@ impl Watch for Live<'_> {
 
 /// Simulates; ends early, with what there is, once `shutdown` is requested.
 pub(super) fn perform(
+    scenario: &SimScenario,
     plan: &Plan,
     population: &str,
     peers: &Peers,
@@ -75,61 +71,48 @@ pub(super) fn perform(
     bar: &ProgressBar,
     shutdown: Shutdown,
 ) -> Result<SimRun, Failure> {
-    let end = Time::ZERO + plan.duration;
+    let end = Time::ZERO + scenario.duration;
     // A day in minutes; a short run in no fewer than twenty steps.
-    let every = Span::from_secs((plan.duration / 20).as_millis().div_ceil(1000).clamp(1, 60));
+    let every = Span::from_secs((scenario.duration / 20).as_millis().div_ceil(1000).clamp(1, 60));
     let settings = Settings {
         threads: plan.threads,
         sample_every: Some(every),
         ..Settings::new(Seed::new(plan.seed), end)
     };
     let network = Network {
-        delays: Delays::Uniform(plan.delay),
-        signalling: match plan.delay {
+        delays: Delays::Uniform(scenario.delay),
+        signalling: match scenario.delay {
             Span::ZERO => Signalling::Instant,
             _ => Signalling::Delayed { loss: Default::default() },
         },
-        moderation: STEP,
+        moderation: scenario.step,
         ..Network::default()
     };
     let nodes = servers().into_iter().chain(peers.specs.iter().cloned()).collect();
     let simulation = Simulation::new(settings, network, nodes)?;
+    let kit = scenario.kit(system)?;
     let upload = |id: NodeId| {
-        let class = id.index().checked_sub(SERVERS).map(|viewer| peers.classes[viewer]);
-        class.map(|class| class.upload(plan.contribution)).unwrap_or_default()
+        let means = id.index().checked_sub(SERVERS).map(|viewer| peers.means[viewer]);
+        means.map(|means| means.upload).unwrap_or_default()
     };
-    let make = |id: NodeId, _: &NodeSpec, seed: Seed| MeshNode::new(id, upload(id), seed, system);
-    bar.set_length(plan.duration.as_millis());
+    let make = |id: NodeId, _: &NodeSpec, seed: Seed| MeshNode::new(id, upload(id), seed, &kit);
+    bar.set_length(scenario.duration.as_millis());
     let mut watch = Live { begun: Instant::now(), bar, shutdown, from: plan.from };
     let outcome = simulation.run(make, || Collector::new(every), &mut watch)?;
 
-    let mut ended: Vec<_> = outcome.observers.iter().flat_map(|part| &part.ended).collect();
-    ended.sort_unstable_by_key(|(node, ..)| *node);
-    let session = |&&(node, when, ref statistics): &&(NodeId, Time, _)| {
-        let viewer = node.index() - SERVERS;
-        let statistics: &nearcast_engine::mesh::Statistics = statistics;
-        let arrive = peers.specs[viewer].arrive;
-        let of = |what: fn(&nearcast_engine::mesh::LayerStatistics) -> u64| {
-            std::array::from_fn(|layer| what(&statistics.layers[layer]))
-        };
-        Session {
-            class_kbit: (peers.classes[viewer].capacity().bits_per_sec() / 1000) as u32,
-            upload_kbit: (upload(node).bits_per_sec() / 1000) as u32,
-            arrive_s: (plan.from + arrive.since(Time::ZERO)).as_secs_f64(),
-            stay_s: when.since(arrive).as_secs_f64(),
-            due: of(|layer| layer.due),
-            played: of(|layer| layer.played),
-            bytes: statistics.layers.iter().map(|layer| layer.played_bytes).sum(),
-        }
-    };
-    let sessions: Vec<Session> = ended.iter().map(session).collect();
+    let sessions = sessions(scenario, plan, peers, &outcome.observers);
     let series = series(&outcome.observers, plan.from, every);
-    let uploads: f64 = sessions.iter().map(|session| f64::from(session.upload_kbit) * 1e3).sum();
+    let sum = |what: fn(&Session) -> f64| sessions.iter().map(what).sum::<f64>();
+    let source = outcome.observers.iter().find_map(|part| part.source).unwrap_or_default();
+    let served = sum(|session| session.served as f64);
     let statistics = outcome.statistics;
     Ok(SimRun {
         population: population.to_owned(),
         system: system.name().to_owned(),
-        resource_index: uploads / FULL_RATE / sessions.len().max(1) as f64,
+        resource_index: peers.resource_index,
+        uploaded: sum(|session| session.served_bytes as f64) * 8e-3
+            / sum(|session| session.upload_kbit * session.stay_s).max(f64::MIN_POSITIVE),
+        offload: served / (served + source.served as f64).max(1.0),
         peak: series.iter().map(|step| step.peers).max().unwrap_or(0),
         digest: outcome.digest.to_string(),
         cost: Cost {
@@ -144,4 +127,44 @@ pub(super) fn perform(
         sessions,
         series,
     })
+}
+
+/// What became of each peer, in the order of the population.
+fn sessions(
+    scenario: &SimScenario,
+    plan: &Plan,
+    peers: &Peers,
+    collectors: &[Collector],
+) -> Vec<Session> {
+    let mut started = vec![None; peers.specs.len()];
+    for &(node, when) in collectors.iter().flat_map(|part| &part.started) {
+        if let Some(viewer) = node.index().checked_sub(SERVERS) {
+            started[viewer] = Some(when);
+        }
+    }
+    let mut ended: Vec<_> = collectors.iter().flat_map(|part| &part.ended).collect();
+    ended.sort_unstable_by_key(|(node, ..)| *node);
+    let session = |&(node, when, ref statistics): &(NodeId, Time, mesh::Statistics)| {
+        let viewer = node.index() - SERVERS;
+        let (arrive, means) = (peers.specs[viewer].arrive, peers.means[viewer]);
+        let kbit = |rate: Bitrate| rate.bits_per_sec() as f64 / 1e3;
+        let of = |what: fn(&mesh::LayerStatistics) -> u64| {
+            std::array::from_fn(|layer| what(&statistics.layers[layer]))
+        };
+        Session {
+            group: Group::of(kbit(means.upload), scenario.stream.kbit()),
+            class_kbit: kbit(means.capacity),
+            upload_kbit: kbit(means.upload),
+            arrive_s: (plan.from + arrive.since(Time::ZERO)).as_secs_f64(),
+            stay_s: when.since(arrive).as_secs_f64(),
+            startup_s: started[viewer].map(|first: Time| first.since(arrive).as_secs_f64()),
+            due: of(|layer| layer.due),
+            played: of(|layer| layer.played),
+            bytes: statistics.layers.iter().map(|layer| layer.played_bytes).sum(),
+            received: statistics.chunks_neighbours,
+            served: statistics.served,
+            served_bytes: statistics.served_bytes,
+        }
+    };
+    ended.into_iter().map(session).collect()
 }

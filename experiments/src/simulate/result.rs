@@ -6,11 +6,12 @@ use std::{fs, io};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::node::LAYERS;
+use super::scenario::Paper;
+use super::stream::LAYERS;
 use crate::result::{FolderError, Goal, RESULT_FILE};
 
 /// The version of the file.
-pub const SIMULATION_FORMAT: u32 = 1;
+pub const SIMULATION_FORMAT: u32 = 2;
 
 /// Everything that a report is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +29,14 @@ pub struct Simulations {
     pub seed: u64,
     /// nearcast's version.
     pub version: String,
-    /// Whether the share that peers contribute is that of the overloaded scenario.
+    /// Whose numbers stand beside ours.
+    pub paper: Option<Paper>,
+    /// Whether the mean upload of the scenario's classes is below the full rate.
     pub overloaded: bool,
+    /// The rate of all layers, in kbit/s.
+    pub full_kbit: f64,
+    /// Chunks per second, by layer.
+    pub chunks_per_s: [f64; LAYERS],
     /// Why it ended early, if it did.
     pub incomplete_why: Option<String>,
     /// Each population under each system.
@@ -46,8 +53,12 @@ pub struct SimRun {
     pub population: String,
     /// Under which system.
     pub system: String,
-    /// Mean upload over the full rate, over all sessions.
+    /// Mean upload over the full rate, each peer counted for as long as it stays.
     pub resource_index: f64,
+    /// What part of all that peers could upload while they were there they did upload.
+    pub uploaded: f64,
+    /// What part of all that peers were sent did not come from the source.
+    pub offload: f64,
     /// Most peers at once.
     pub peak: u64,
     /// The hash over the event log: the same for the same seed, and any number of threads.
@@ -80,24 +91,80 @@ pub struct Cost {
     pub threads: usize,
 }
 
+/// Peers by what they contribute.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// Nothing.
+    FreeRiders,
+    /// Less than the full rate; on PlanetLab those are the residential peers.
+    Low,
+    /// The full rate or more; the institutional peers.
+    High,
+}
+
+impl Group {
+    /// All of them.
+    pub const ALL: [Group; 3] = [Group::FreeRiders, Group::Low, Group::High];
+
+    /// The group of one who uploads so much.
+    pub(super) fn of(upload_kbit: f64, full_kbit: f64) -> Group {
+        match upload_kbit {
+            0.0 => Group::FreeRiders,
+            kbit if kbit < full_kbit => Group::Low,
+            _ => Group::High,
+        }
+    }
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::FreeRiders => "free-riders",
+            Group::Low => "low upload",
+            Group::High => "high upload",
+        }
+    }
+}
+
 /// One stay of one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
+    /// What it is by what it contributes.
+    pub group: Group,
     /// Total bandwidth of its class (Table II), in kbit/s.
-    pub class_kbit: u32,
+    pub class_kbit: f64,
     /// What it contributes, in kbit/s.
-    pub upload_kbit: u32,
+    pub upload_kbit: f64,
     /// When it came, in s.
     pub arrive_s: f64,
     /// How long it was there, in s.
     pub stay_s: f64,
+    /// How long after it came it played its first chunk, in s, if it did.
+    pub startup_s: Option<f64>,
     /// Chunks whose deadline passed after its playout began, by layer.
     pub due: [u64; LAYERS],
     /// Those of them that were played.
     pub played: [u64; LAYERS],
     /// Bytes that were played.
     pub bytes: u64,
+    /// Chunks that came, be it in time or not, without those that were there already.
+    pub received: u64,
+    /// Chunks that it sent to others.
+    pub served: u64,
+    /// Bytes of these.
+    pub served_bytes: u64,
+}
+
+impl Session {
+    /// The median time from coming to the first chunk played, in s, of those who played any.
+    pub fn median_startup<'a>(sessions: impl Iterator<Item = &'a Session>) -> Option<f64> {
+        let mut times: Vec<f64> = sessions.filter_map(|session| session.startup_s).collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).copied()
+    }
 }
 
 /// An interval of a run.

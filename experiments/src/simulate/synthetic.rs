@@ -1,24 +1,30 @@
 //! A result as no simulation made it, for tests.
 
-use super::result::{Cost, SIMULATION_FORMAT, Session, SimRun, Simulations, Step};
+use super::result::{Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step};
+use super::scenario::Paper;
 
 /// A session that played this part of all it was due.
 pub(super) fn session(class_kbit: u32, upload_kbit: u32, part: f64) -> Session {
     const DUE: u64 = 10_000;
     let played = (DUE as f64 * part) as u64;
     Session {
-        class_kbit,
-        upload_kbit,
+        group: Group::of(upload_kbit.into(), 600.0),
+        class_kbit: class_kbit.into(),
+        upload_kbit: upload_kbit.into(),
         arrive_s: 5.0,
         stay_s: 500.0,
+        startup_s: Some(1.5),
         due: [DUE; 3],
         played: [played; 3],
         bytes: played * 3 * 1_250,
+        received: played * 3,
+        served: u64::from(upload_kbit) * 50,
+        served_bytes: u64::from(upload_kbit) * 50 * 1_250,
     }
 }
 
 /// An overloaded run of LayerP2P in which everything is as in the paper.
-pub(super) fn simulations() -> Simulations {
+pub(crate) fn simulations() -> Simulations {
     let sessions = vec![session(320, 0, 0.2), session(448, 200, 0.96), session(1024, 720, 0.99)];
     let step = |at_s| Step { at_s, peers: 3, due: [5_000; 3], played: [4_900; 3] };
     Simulations {
@@ -28,12 +34,17 @@ pub(super) fn simulations() -> Simulations {
         command: "nearcast simulate trace-overloaded".to_owned(),
         seed: 1,
         version: "0".to_owned(),
+        paper: Some(Paper::Trace),
         overloaded: true,
+        full_kbit: 600.0,
+        chunks_per_s: [20.0; 3],
         incomplete_why: None,
         runs: vec![SimRun {
             population: "day-x0.05".to_owned(),
             system: "layerp2p".to_owned(),
             resource_index: 0.51,
+            uploaded: 0.98,
+            offload: 0.9,
             peak: 3,
             digest: "00".to_owned(),
             cost: Cost {

@@ -69,14 +69,12 @@ fn args(extra: &[&str]) -> Args {
 }
 
 fn small(systems: &[&str], population: Crowd) -> SimScenario {
-    SimScenario {
-        name: "small".to_owned(),
-        title: "Small".to_owned(),
-        contribution: nearcast_sim::trace::Contribution::Overloaded,
-        systems: systems.iter().map(|name| name.parse().expect("known")).collect(),
-        duration: Span::from_secs(120),
-        populations: vec![population],
-    }
+    let mut scenario = SimScenario::find("trace-overloaded", &[]).expect("it is ours");
+    scenario.name = "small".to_owned();
+    scenario.systems = systems.iter().map(|name| name.parse().expect("known")).collect();
+    scenario.duration = Span::from_secs(120);
+    scenario.populations = vec![population];
+    scenario
 }
 
 #[test]
@@ -91,16 +89,16 @@ fn a_small_overloaded_mesh_pays_those_who_contribute() {
     };
     let result = run("3");
     assert_eq!(result.runs.len(), 2);
-    let ratio = |run: &SimRun, group: judge::Group| {
-        let of_group = run.sessions.iter().filter(|session| group.has(session));
+    let ratio = |run: &SimRun, group: Group| {
+        let of_group = run.sessions.iter().filter(|session| session.group == group);
         judge::ratio(of_group, 2).expect("they were there")
     };
     let [layered, single] = &result.runs[..] else { panic!("two systems") };
-    let of = |run: &SimRun| judge::Group::ALL.map(|group| ratio(run, group));
+    let of = |run: &SimRun| Group::ALL.map(|group| ratio(run, group));
     println!("layer 3: {:?}, without incentives {:?}", of(layered), of(single));
     // Who gives gets: the point of the paper. Of so few peers the source makes up for much of what
     // is missing, so that it shows in the highest layer first.
-    let gap = |run: &SimRun| ratio(run, judge::Group::High) - ratio(run, judge::Group::FreeRiders);
+    let gap = |run: &SimRun| ratio(run, Group::High) - ratio(run, Group::FreeRiders);
     assert!(gap(layered) > 0.2, "{}", gap(layered));
     assert!(gap(layered) > gap(single) + 0.1, "{} and {}", gap(layered), gap(single));
     for run in &result.runs {
