@@ -8,6 +8,7 @@ use nearcast_machine::{Bitrate, Span};
 use nearcast_media::{StreamName, peering};
 
 use crate::address::{CdnUrl, VirtualRange};
+use crate::keys::PublicKey;
 
 /// A livestream by the short way: between near hosts through the switch, with the CDN behind it.
 #[derive(Debug, Parser)]
@@ -72,7 +73,9 @@ Examples:
   mpv rtmp://127.0.0.1/live/cam
 With the seed beside the CDN for what no neighbour has in time, and settings from a file:
   nearcast-peer mesh --tracker 10.0.0.3:7937 --seed 10.0.0.3:7935 --settings mesh.toml
-where mesh.toml has any of the settings of docs/layerp2p.md:
+and the broadcaster's own word for what is its stream, beside which no other is taken:
+  nearcast-peer mesh --tracker 10.0.0.3:7937 --key 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60
+A file of settings has any of those of docs/layerp2p.md:
   system = \"single-incent\"
   lag = \"10s\"
   neighbours_min = 5";
@@ -138,6 +141,10 @@ pub struct MeshArgs {
     /// The seed beside the CDN, asked for what no neighbour has in time
     #[arg(long, value_name = "ADDR:PORT")]
     pub seed: Option<SocketAddrV4>,
+    /// The broadcaster's public key, which it notes when it begins: no chunk is played or passed on that
+    /// it has not signed. By default the seed is asked for it; without either, chunks are not verified
+    #[arg(long, value_name = "HEX")]
+    pub key: Option<PublicKey>,
     /// Where to listen for other peers
     #[arg(long, value_name = "ADDR:PORT", default_value_t = everywhere(peering::PORT))]
     pub udp: SocketAddrV4,
@@ -208,6 +215,24 @@ pub struct BroadcastArgs {
     /// How to behave there.
     #[command(flatten)]
     pub policy: MeshPolicy,
+    /// Whether to sign the stream's chunks, for the mesh to tell them from others'
+    #[arg(long, value_enum, default_value_t = Sign::Mesh)]
+    pub sign: Sign,
+    /// Sign with the key in FILE, which is made if it is not there; by default with a new one each
+    /// time
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
+}
+
+/// When a broadcaster signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sign {
+    /// If it is a source of the mesh itself.
+    Mesh,
+    /// Always: the seed beside the CDN may be a source of the mesh.
+    On,
+    /// Never.
+    Off,
 }
 
 /// `nearcast-peer view`
@@ -314,6 +339,7 @@ mod tests {
             ("mesh", "--tracker"),
             ("mesh --tracker 10.0.0.3:7937 --system napster", "single-incent"),
             ("mesh --tracker 10.0.0.3:7937 --upload 400", "kbit/s"),
+            ("mesh --tracker 10.0.0.3:7937 --key 7f", "64 hexadecimal"),
         ] {
             let words = std::iter::once("nearcast-peer").chain(line.split(' '));
             let error = Cli::try_parse_from(words).expect_err(line).to_string();

@@ -105,6 +105,10 @@ pub enum Event {
         epoch: u64,
         /// Who publishes.
         publisher: SocketAddr,
+        /// The public key that its chunks are signed with, in hexadecimal digits; nothing if they are not
+        /// signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
     /// A publisher was refused.
     PublishRefused {

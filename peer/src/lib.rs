@@ -23,6 +23,7 @@ mod error;
 mod frames;
 mod http_port;
 mod journal;
+mod keys;
 mod life;
 mod link;
 mod mesh;

@@ -98,6 +98,7 @@ fn of_mesh(samples: &mut Samples, stream: &str, mesh: &MeshStatus) {
         ("nearcast_mesh_late_total", mesh.late),
         ("nearcast_mesh_refused_total", mesh.refused),
         ("nearcast_mesh_forged_total", mesh.forged),
+        ("nearcast_mesh_polluted_total", mesh.polluted),
         ("nearcast_mesh_served_total", mesh.served),
         ("nearcast_mesh_served_bytes_total", mesh.served_bytes),
         ("nearcast_mesh_requests_expired_total", mesh.requests_expired),

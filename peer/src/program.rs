@@ -1,5 +1,4 @@
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use nearcast_machine::Seed;
@@ -31,7 +30,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         let end = told_to_end().map_err(Error::system("signals cannot be awaited"))?;
         let (journal, thread) = journal(&cli.command)?;
         let lives = Life::new();
-        let seed_value = from_the_system()?;
+        // Tokens and the mesh's keys are made from it.
+        let seed_value = Seed::from_entropy(system::entropy()?);
         let outcome = match cli.command {
             Command::Broadcast(args) => {
                 broadcast::run(args, journal.clone(), lives, seed_value, end).await
@@ -85,13 +85,4 @@ fn journal(command: &Command) -> Result<(Journal, Option<JournalThread>), Error>
     let (journal, thread) =
         Journal::to_path(path).map_err(|source| Error::Events { path: path.to_owned(), source })?;
     Ok((journal, Some(thread)))
-}
-
-/// A seed that nobody can guess: tokens and the mesh's keys are made from it.
-fn from_the_system() -> Result<Seed, Error> {
-    let mut bytes = [0; 32];
-    File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut bytes))
-        .map_err(Error::system("/dev/urandom cannot be read"))?;
-    Ok(Seed::from_entropy(bytes))
 }

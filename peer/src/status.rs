@@ -72,6 +72,12 @@ pub struct MeshStatus {
     pub refused: u64,
     /// Messages that no neighbour can have sent.
     pub forged: u64,
+    /// Whether only chunks with the broadcaster's signature are taken.
+    #[serde(default)]
+    pub verified: bool,
+    /// That were another's, or damaged; who sent one is shut out.
+    #[serde(default)]
+    pub polluted: u64,
     /// That neighbours were sent.
     pub served: u64,
     /// Bytes of these.

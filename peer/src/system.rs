@@ -1,10 +1,22 @@
-//! The few calls to the kernel that no crate here wraps.
+//! What is asked of the kernel, and wrapped by no crate here.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::mem::size_of_val;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::libc;
+
+use crate::error::Error;
+
+/// What nobody can guess.
+pub(crate) fn entropy() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(Error::system("/dev/urandom cannot be read"))?;
+    Ok(bytes)
+}
 
 /// Lets the kernel fragment a datagram that the path does not take whole, and learn its MTU
 /// (`ip(7)`, IP_PMTUDISC_WANT): a chunk is 1250 bytes, and some tunnels take less.

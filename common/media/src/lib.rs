@@ -25,6 +25,7 @@ pub mod flv;
 pub mod h264;
 pub mod peering;
 pub mod rtmp;
+pub mod seal;
 pub mod stamp;
 
 pub use cut::{CHUNK_MAX, cut};

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use nearcast_machine::Time;
 
 use crate::place::{Tally, header_extension};
+use crate::seal::Sealing;
 use crate::stamp::{self, Stamp};
 use crate::{Kind, Media, Unit};
 
@@ -15,12 +16,19 @@ pub struct Numberer {
     tally: Option<Tally>,
     /// The latest sequence headers: of video, of audio.
     headers: [Option<Bytes>; 2],
+    sealing: Option<Sealing>,
 }
 
 impl Numberer {
     /// A publish that began at `epoch`, in Unix seconds.
     pub fn new(epoch: u32) -> Numberer {
-        Numberer { epoch, next: 0, frames: 0, tally: None, headers: [None, None] }
+        let headers = [None, None];
+        Numberer { epoch, next: 0, frames: 0, tally: None, headers, sealing: None }
+    }
+
+    /// One whose pictures have rooms for signatures (see [`seal`](crate::seal)), which `key` verifies.
+    pub fn sealed(epoch: u32, key: [u8; 32]) -> Numberer {
+        Numberer { sealing: Some(Sealing::new(key)), ..Numberer::new(epoch) }
     }
 
     /// The next unit of the stream, captured (received from the encoder) at `captured`. Its body holds
@@ -31,6 +39,7 @@ impl Numberer {
         let tally = self.tally.get_or_insert_with(|| Tally::new(media.timestamp));
         tally.tell_time(media.timestamp);
         let mut unit = Unit::new(self.epoch, number, media);
+        let mut is_stamped = false;
         if unit.kind == Kind::Video {
             let mut extensions = vec![tally.to_extension()];
             if unit.keyframe {
@@ -41,9 +50,14 @@ impl Numberer {
             }
             let stamp =
                 Stamp { epoch: self.epoch, unit: number, frame: self.frames, captured, extensions };
-            if let Some(stamped) = stamp::insert(&unit.body, &stamp) {
+            let stamped = match &mut self.sealing {
+                Some(sealing) => sealing.stamp(&unit.body, stamp, unit.keyframe),
+                None => stamp::insert(&unit.body, &stamp),
+            };
+            if let Some(stamped) = stamped {
                 unit.body = stamped;
                 self.frames += 1;
+                is_stamped = true;
             }
         }
         match unit.kind {
@@ -52,6 +66,9 @@ impl Numberer {
             _ => {}
         }
         tally.count(&unit);
+        if let Some(sealing) = &mut self.sealing {
+            sealing.count(unit.kind, &unit.body, is_stamped);
+        }
         unit
     }
 }

@@ -14,15 +14,15 @@ use axum::Json;
 use axum::Router;
 use axum::routing::get;
 use nearcast_engine::broadcaster::Settings;
-use nearcast_engine::mesh::Role as MeshRole;
 use nearcast_machine::Seed;
 
-use crate::cli::{BroadcastArgs, OnOff};
+use crate::cli::{BroadcastArgs, OnOff, Sign};
 use crate::datagrams::Datagrams;
 use crate::error::Error;
 use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
+use crate::keys;
 use crate::life::{Death, Life};
 use crate::mesh;
 use crate::metrics;
@@ -41,10 +41,20 @@ pub(crate) async fn run(
 ) -> Result<Summary, Error> {
     let source = match args.mesh {
         Some(tracker) => {
-            let settings = mesh::settings(&args.policy, MeshRole::Source)?;
+            let settings = mesh::settings(&args.policy, mesh::Part::Broadcaster)?;
             Some(mesh::Source { settings, tracker: Some(tracker) })
         }
         None => None,
+    };
+    let signs = match args.sign {
+        Sign::Mesh => source.is_some(),
+        Sign::On => true,
+        Sign::Off => false,
+    };
+    let key = match (signs, &args.signing_key) {
+        (false, _) => None,
+        (true, Some(path)) => Some(keys::kept(path)?),
+        (true, None) => Some(keys::fresh()?),
     };
     let socket = Datagrams::bind(args.common.udp).map_err(Error::bind("UDP", args.common.udp))?;
     let socket = Arc::new(socket);
@@ -60,6 +70,7 @@ pub(crate) async fn run(
         settings,
         args.peering == OnOff::On,
         source.map(|source| (source, seed)),
+        key,
     ));
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
+use ed25519_dalek::SigningKey;
 use nearcast_engine::Broadcaster;
 use nearcast_engine::broadcaster::{Event as EngineEvent, Input, Output, Settings};
 use nearcast_machine::{Machine, Seed, Span, Time};
@@ -11,7 +12,8 @@ use crate::audience::Audience;
 use crate::events::{Event, Role, Summary};
 use crate::frames::frame_of;
 use crate::journal::Journal;
-use crate::mesh::{Source, Swarm, status_of, stream_of};
+use crate::keys::PublicKey;
+use crate::mesh::{Scope, Signer, Source, Swarm, status_of, stream_of};
 use crate::offers::{self, Offers};
 use crate::pump::{Net, Node, Received};
 use crate::queue::Outlet;
@@ -31,6 +33,8 @@ pub(super) struct BroadcastNode {
     peering: bool,
     /// What makes this a source of the mesh, and where its secrets come from.
     source: Option<(Source, Seed)>,
+    /// What streams are signed with.
+    key: Option<SigningKey>,
     streams: HashMap<StreamId, Stream>,
     latest_epoch: u32,
     totals: Summary,
@@ -56,6 +60,7 @@ enum State {
 struct Live {
     epoch: u32,
     numberer: Numberer,
+    signer: Option<Signer>,
     /// The connection to the CDN reads here like any other reader.
     audience: Audience,
     at_cdn: bool,
@@ -78,6 +83,7 @@ impl BroadcastNode {
         settings: Settings,
         peering: bool,
         source: Option<(Source, Seed)>,
+        key: Option<SigningKey>,
     ) -> BroadcastNode {
         BroadcastNode {
             net,
@@ -85,6 +91,7 @@ impl BroadcastNode {
             settings,
             peering,
             source,
+            key,
             streams: HashMap::new(),
             latest_epoch: 0,
             totals: Summary::default(),
@@ -114,9 +121,17 @@ impl BroadcastNode {
             let seed = seed.derive(&format!("{name} {epoch}"));
             Box::new(Swarm::source(stream, epoch, source.settings.clone(), source.tracker, seed))
         });
+        let (numberer, signer) = match &self.key {
+            None => (Numberer::new(epoch), None),
+            Some(key) => {
+                let numberer = Numberer::sealed(epoch, key.verifying_key().to_bytes());
+                (numberer, Some(Signer::new(key.clone(), Scope { stream, epoch })))
+            }
+        };
         let state = State::Live(Box::new(Live {
             epoch,
-            numberer: Numberer::new(epoch),
+            numberer,
+            signer,
             audience: Audience::default(),
             at_cdn: false,
             unit: None,
@@ -143,7 +158,10 @@ impl BroadcastNode {
     pub(super) fn publish(&mut self, now: Time, id: PublishId, media: Media) {
         let BroadcastNode { streams, net, journal, totals, .. } = self;
         let Some((stream, live)) = live(streams, id) else { return };
-        let unit = live.numberer.number(now, media);
+        let mut unit = live.numberer.number(now, media);
+        if let Some(signer) = &mut live.signer {
+            signer.sign(&mut unit);
+        }
         stream.machine.handle(now, Input::Unit(unit.clone()));
         drain(stream.machine, stream.name, net, journal);
         live.audience.release(&unit);
@@ -159,6 +177,11 @@ impl BroadcastNode {
             totals.frames += 1;
             journal.note(Event::Sent(frame));
         }
+    }
+
+    /// What tells chunks of streams that are published here from others; nothing if they are not signed.
+    pub(super) fn public_key(&self) -> Option<PublicKey> {
+        self.key.as_ref().map(|key| PublicKey(key.verifying_key().to_bytes()))
     }
 
     /// Opens the way to the CDN, with the headers and the current group of pictures; `None` when
@@ -191,7 +214,10 @@ impl BroadcastNode {
         let BroadcastNode { streams, net, journal, .. } = self;
         let Some((stream, live)) = live(streams, id) else { return };
         live.audience.end();
-        let swarm = live.swarm.take();
+        let mut swarm = live.swarm.take();
+        if let Some(swarm) = &mut swarm {
+            swarm.finish(now);
+        }
         stream.machine.handle(now, Input::Ended);
         drain(stream.machine, stream.name, net, journal);
         if let Some(stream) = streams.get_mut(&id.stream) {
@@ -287,7 +313,7 @@ impl Node for BroadcastNode {
             stream.machine.expire(now);
             drain(&mut stream.machine, &stream.name, net, journal);
             if let Some((name, swarm)) = stream.swarm() {
-                swarm.expire(now);
+                swarm.expire(now, net);
                 swarm.drain_source(name, net, journal);
             }
             let over = matches!(stream.state, State::Ended { until, .. } if until <= now);

@@ -153,6 +153,7 @@ impl Publisher {
             stream: stream.to_string(),
             epoch: id.epoch.into(),
             publisher: self.from,
+            key: self.node.with(|node, _| node.public_key()).map(|key| key.to_string()),
         });
         Ok(Some(publish))
     }

@@ -19,8 +19,8 @@ use nearcast_media::{CHUNK_MAX, Kind, Media, Place, Unit, cut};
 
 /// Bytes in front of a chunk's share of its unit.
 const HEAD: usize = 7;
-/// The longest chunk, as the mesh counts it.
-pub(crate) const LONGEST: u16 = (HEAD + CHUNK_MAX) as u16;
+/// The longest chunk, apart from its proof.
+pub(super) const LONGEST: usize = HEAD + CHUNK_MAX;
 /// Chunks of one unit that are put together; no unit of a stream that plays is larger.
 const PARTS: usize = 8192;
 
@@ -210,7 +210,7 @@ mod tests {
     fn a_whole_unit_comes_out_as_it_went_in() {
         for lengths in [&[700][..], &[1100; 5], &[4000, 30, 2000]] {
             let (unit, chunks) = picture(lengths);
-            assert!(chunks.iter().all(|chunk| chunk.payload.len() <= LONGEST.into()));
+            assert!(chunks.iter().all(|chunk| chunk.payload.len() <= LONGEST));
             assert_eq!(assemble(&chunks, &[]), Some(Assembled { unit, partial: false }));
         }
     }

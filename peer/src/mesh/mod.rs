@@ -3,12 +3,16 @@
 //!
 //! [`swarm`] is one stream at one peer, whose units [`chunks`] cuts and puts together, [`settings`]
 //! reads what it goes by; [`node`] has all streams that are played here, [`house`] lets players in.
+//! [`proof`] tells the broadcaster's chunks from others': [`prover`] makes what [`trust`] goes by.
 
 mod chunks;
 mod house;
 mod node;
+mod proof;
+mod prover;
 mod settings;
 mod swarm;
+mod trust;
 mod words;
 
 use std::future::Future;
@@ -16,7 +20,6 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use nearcast_engine::mesh;
 use nearcast_machine::Seed;
 
 use crate::cli::MeshArgs;
@@ -25,6 +28,7 @@ use crate::error::Error;
 use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
+use crate::keys::PublicKey;
 use crate::life::{Death, Life};
 use crate::metrics;
 use crate::players::{Player, Stage, play_http_flv, play_without_player};
@@ -34,9 +38,12 @@ use house::MeshHouse;
 use node::MeshNode;
 
 pub(crate) use node::stream_of;
-pub(crate) use settings::{Source, settings};
+pub(crate) use proof::Scope;
+pub(crate) use prover::Signer;
+pub(crate) use settings::{Part, Source, settings};
 use swarm::News;
 pub(crate) use swarm::Swarm;
+pub(crate) use trust::Anchor;
 use words::event_of;
 pub(crate) use words::status_of;
 
@@ -48,14 +55,19 @@ pub(crate) async fn run(
     seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
-    let settings = settings(&args.policy, mesh::Role::Viewer)?;
+    let settings = settings(&args.policy, Part::Viewer)?;
     let socket = Datagrams::bind(args.udp).map_err(Error::bind("UDP", args.udp))?;
     let socket = Arc::new(socket);
     let rtmp = RtmpPort::bind(args.listen).map_err(Error::bind("RTMP", args.listen))?;
     let http = http_port::bind(args.http).map_err(Error::bind("HTTP", args.http))?;
 
     let net = Net::new(Arc::clone(&socket));
-    let node = MeshNode::new(net, journal.clone(), settings, args.tracker, args.seed, seed);
+    let anchor = match (args.key, args.seed) {
+        (Some(PublicKey(key)), _) => Anchor::Key(key),
+        (None, Some(seed)) => Anchor::Seed(seed),
+        (None, None) => Anchor::None,
+    };
+    let node = MeshNode::new(net, journal.clone(), settings, args.tracker, args.seed, anchor, seed);
     let node = Shared::new(node);
     let stage = Stage {
         house: Arc::new(MeshHouse { node: Arc::clone(&node) }),

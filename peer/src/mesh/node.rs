@@ -8,7 +8,7 @@ use nearcast_media::{Kind, Media, StreamId, StreamName, stamp};
 use tokio::sync::watch;
 
 use super::chunks::{Assembled, Assembler};
-use super::{News, Swarm, event_of, status_of};
+use super::{Anchor, News, Swarm, event_of, status_of};
 use crate::audience::Audience;
 use crate::events::{Event, Role, Summary, Way};
 use crate::frames::frame_of;
@@ -37,6 +37,7 @@ pub(super) struct MeshNode {
     tracker: SocketAddrV4,
     /// The seed beside the CDN.
     fallback: Option<SocketAddrV4>,
+    anchor: Anchor,
     seed: Seed,
     streams: HashMap<StreamId, Playing>,
     serial: u64,
@@ -68,6 +69,7 @@ impl MeshNode {
         settings: Settings,
         tracker: SocketAddrV4,
         fallback: Option<SocketAddrV4>,
+        anchor: Anchor,
         seed: Seed,
     ) -> MeshNode {
         MeshNode {
@@ -76,6 +78,7 @@ impl MeshNode {
             settings,
             tracker,
             fallback,
+            anchor,
             seed,
             streams: HashMap::new(),
             serial: 0,
@@ -105,7 +108,8 @@ impl MeshNode {
         self.journal.note(Event::PlayRequested { stream: name.to_string() });
         self.serial += 1;
         let seed = self.seed.derive(&format!("{name} {}", self.serial));
-        let mut swarm = Swarm::viewer(stream, self.settings.clone(), self.tracker, seed);
+        let settings = self.settings.clone();
+        let mut swarm = Swarm::viewer(stream, settings, self.tracker, self.anchor, seed);
         if let Some(fallback) = self.fallback {
             swarm.fall_back_to(now, fallback);
         }
@@ -146,7 +150,7 @@ impl MeshNode {
         playing.finish(now, journal, totals);
         playing.swarm.leave(now, net);
         totals.slow_players += playing.audience.cut_off();
-        totals.rejected += playing.swarm.statistics().forged;
+        totals.rejected += playing.swarm.statistics().forged + playing.swarm.polluted();
         playing.audience.end();
     }
 
@@ -206,7 +210,7 @@ impl MeshNode {
         let mut summary = Summary { events_dropped: self.journal.dropped(), ..self.totals.clone() };
         for playing in self.streams.values() {
             summary.slow_players += playing.audience.cut_off();
-            summary.rejected += playing.swarm.statistics().forged;
+            summary.rejected += playing.swarm.statistics().forged + playing.swarm.polluted();
         }
         self.net.counts.fill(&mut summary);
         summary
@@ -320,7 +324,7 @@ impl Node for MeshNode {
             self.streams.iter().filter(|(_, p)| due(p)).map(|(&stream, _)| stream).collect();
         for stream in all {
             if let Some(playing) = self.streams.get_mut(&stream) {
-                playing.swarm.expire(now);
+                playing.swarm.expire(now, &mut self.net);
                 self.drain(now, stream);
             }
         }
@@ -341,6 +345,8 @@ pub(crate) fn stream_of(datagram: &Datagram) -> StreamId {
     match datagram {
         Datagram::Peer { stream, .. }
         | Datagram::Question { stream, .. }
-        | Datagram::Answer { stream, .. } => *stream,
+        | Datagram::Answer { stream, .. }
+        | Datagram::KeyWanted { stream, .. }
+        | Datagram::Key { stream, .. } => *stream,
     }
 }

@@ -1,12 +1,15 @@
 use std::fs;
 use std::net::SocketAddrV4;
 
-use nearcast_engine::mesh::{Role, Settings, System};
+use nearcast_engine::mesh::{NEIGHBOURS_MAX, Role, Settings, System};
 use toml::Table;
 
-use super::chunks;
+use super::{chunks, proof};
 use crate::cli::MeshPolicy;
 use crate::error::Error;
+
+/// The longest chunk as the mesh counts it, with its proof.
+const LC_MAX: u16 = (proof::LONGEST + chunks::LONGEST) as u16;
 
 /// What makes a program that has a stream from elsewhere a source of the mesh.
 #[derive(Debug, Clone)]
@@ -16,8 +19,18 @@ pub(crate) struct Source {
     pub(crate) tracker: Option<SocketAddrV4>,
 }
 
+/// Which part a program plays in the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Viewer,
+    /// The paper's seed.
+    Broadcaster,
+    /// The fallback of everybody, and so a neighbour of as many as can be.
+    CdnSeed,
+}
+
 /// The engine's settings: the paper's, with what the file and then the command line say otherwise.
-pub(crate) fn settings(policy: &MeshPolicy, role: Role) -> Result<Settings, Error> {
+pub(crate) fn settings(policy: &MeshPolicy, part: Part) -> Result<Settings, Error> {
     let (name, text) = match &policy.settings {
         None => ("the command line".to_owned(), String::new()),
         Some(path) => {
@@ -28,7 +41,7 @@ pub(crate) fn settings(policy: &MeshPolicy, role: Role) -> Result<Settings, Erro
             }
         }
     };
-    let told = parse(&text, policy.system, role).and_then(|mut settings| {
+    let told = parse(&text, policy.system, part).and_then(|mut settings| {
         settings.upload = policy.upload.unwrap_or(settings.upload);
         settings.check().map(|()| settings)
     });
@@ -36,7 +49,7 @@ pub(crate) fn settings(policy: &MeshPolicy, role: Role) -> Result<Settings, Erro
 }
 
 /// The settings of a file: `system = "layerp2p"`, and any field of [`Settings`] by its name.
-fn parse(text: &str, system: Option<System>, role: Role) -> Result<Settings, String> {
+fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, String> {
     let mut file: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     let named = match file.remove("system") {
         None => None,
@@ -46,16 +59,20 @@ fn parse(text: &str, system: Option<System>, role: Role) -> Result<Settings, Str
         }
     };
     let system = system.or(named).unwrap_or_default();
-    let paper = match role {
-        Role::Viewer => Settings::of(system),
-        Role::Source => Settings::source(system),
+    let (role, paper) = match part {
+        Part::Viewer => (Role::Viewer, Settings::of(system)),
+        Part::Broadcaster => (Role::Source, Settings::source(system)),
+        Part::CdnSeed => {
+            let source = Settings::source(system);
+            (Role::Source, Settings { neighbours_max: NEIGHBOURS_MAX, ..source })
+        }
     };
-    let mut all = Table::try_from(Settings { lc_max: chunks::LONGEST, ..paper })
-        .map_err(|error| error.to_string())?;
+    let mut all =
+        Table::try_from(Settings { lc_max: LC_MAX, ..paper }).map_err(|error| error.to_string())?;
     all.extend(file);
     let settings: Settings = all.try_into().map_err(|error| error.to_string())?;
-    if settings.lc_max < chunks::LONGEST {
-        return Err(format!("lc_max is {} at least, a chunk and its head", chunks::LONGEST));
+    if settings.lc_max < LC_MAX {
+        return Err(format!("lc_max is {LC_MAX} at least, a chunk with head and proof"));
     }
     Ok(Settings { role, ..settings })
 }
@@ -68,17 +85,19 @@ mod tests {
 
     #[test]
     fn the_paper_is_the_default_and_every_setting_can_be_said() {
-        let paper = parse("", None, Role::Viewer).expect("nothing is fine");
-        assert_eq!(paper, Settings { lc_max: chunks::LONGEST, ..Settings::default() });
-        let seed = parse("", None, Role::Source).expect("nothing is fine");
+        let paper = parse("", None, Part::Viewer).expect("nothing is fine");
+        assert_eq!(paper, Settings { lc_max: LC_MAX, ..Settings::default() });
+        let seed = parse("", None, Part::Broadcaster).expect("nothing is fine");
         assert_eq!(seed.upload, Bitrate::from_bits_per_sec(2_000_000));
+        let cdn = parse("", None, Part::CdnSeed).expect("nothing is fine");
+        assert_eq!((cdn.neighbours_max, cdn.role), (250, Role::Source));
         // What is written out and read again is the same, so no field is out of reach.
         let text = toml::to_string(&Settings { queue: 77, ..paper.clone() }).expect("TOML");
-        assert_eq!(parse(&text, None, Role::Viewer), Ok(Settings { queue: 77, ..paper }));
+        assert_eq!(parse(&text, None, Part::Viewer), Ok(Settings { queue: 77, ..paper }));
         let text = "system = \"single-layer\"\nlag = \"5s\"\nupload = \"400kbit/s\"";
-        let told = parse(text, None, Role::Viewer).expect("a file");
+        let told = parse(text, None, Part::Viewer).expect("a file");
         assert_eq!((told.lag, told.policy.replace), (Span::from_secs(5), Replace::Any));
-        let over = parse(text, Some(System::LayerP2p), Role::Viewer).expect("a file");
+        let over = parse(text, Some(System::LayerP2p), Part::Viewer).expect("a file");
         assert_eq!(over.policy, System::LayerP2p.policy(), "the command line has the last word");
     }
 
@@ -88,12 +107,12 @@ mod tests {
             ("lagg = \"5s\"", "lagg"),
             ("lag = \"5 parsecs\"", "parsecs"),
             ("system = \"bittorrent\"", "layerp2p"),
-            ("lc_max = 1250", "1257"),
+            ("lc_max = 1250", "1395"),
         ] {
-            let error = parse(text, None, Role::Viewer).expect_err(text);
+            let error = parse(text, None, Part::Viewer).expect_err(text);
             assert!(error.contains(word), "`{text}` says: {error}");
         }
-        let few = parse("neighbours_max = 3", None, Role::Viewer).expect("it is read");
+        let few = parse("neighbours_max = 3", None, Part::Viewer).expect("it is read");
         assert!(few.check().is_err_and(|what| what.contains("neighbours_min")));
     }
 }

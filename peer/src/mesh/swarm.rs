@@ -4,14 +4,17 @@ use bytes::Bytes;
 use nearcast_engine::mesh::tracker::{Answer, Question};
 use nearcast_engine::mesh::wire::Datagram;
 use nearcast_engine::mesh::{
-    Body, Chunk, Event, Input, NeighbourStatistics, Output, Peer, PeerId, Role, Settings,
+    Body, Chunk, Event, Input, Message, NeighbourStatistics, Output, Peer, PeerId, Role, Settings,
     Statistics,
 };
 use nearcast_machine::{Machine, Seed, Time};
-use nearcast_media::{Placer, StreamId, StreamName, Unit};
+use nearcast_media::{Placer, StreamId, StreamName, Unit, stamp};
+use rand::Rng as _;
 
-use super::chunks::chunks;
 use super::event_of;
+use super::proof::{self, Scope};
+use super::prover::Prover;
+use super::trust::{Anchor, Ruling, Trust};
 use crate::journal::Journal;
 use crate::pump::Net;
 
@@ -25,7 +28,18 @@ pub(crate) struct Swarm {
     epoch: Option<u32>,
     machine: Peer<Bytes>,
     tracker: Option<SocketAddrV4>,
+    supply: Option<Supply>,
+    trust: Trust,
+    /// Chunks that were not the broadcaster's.
+    polluted: u64,
+}
+
+/// What makes the chunks of one who has the stream from elsewhere.
+struct Supply {
     placer: Placer,
+    prover: Prover,
+    /// The key that the stream says it is signed with, once a keyframe came; nothing if it is not.
+    key: Option<Option<[u8; 32]>>,
 }
 
 /// What a swarm tells its node.
@@ -47,7 +61,10 @@ impl Swarm {
         seed: Seed,
     ) -> Swarm {
         let machine = Peer::new(Settings { role: Role::Source, ..settings }, seed);
-        Swarm { stream, epoch: Some(epoch), machine, tracker, placer: Placer::new() }
+        let prover = Prover::new(Scope { stream, epoch });
+        let supply = Some(Supply { placer: Placer::new(), prover, key: None });
+        let trust = Trust::Anyone;
+        Swarm { stream, epoch: Some(epoch), machine, tracker, supply, trust, polluted: 0 }
     }
 
     /// One who wants to play it.
@@ -55,10 +72,13 @@ impl Swarm {
         stream: StreamId,
         settings: Settings,
         tracker: SocketAddrV4,
+        anchor: Anchor,
         seed: Seed,
     ) -> Swarm {
         let machine = Peer::new(Settings { role: Role::Viewer, ..settings }, seed);
-        Swarm { stream, epoch: None, machine, tracker: Some(tracker), placer: Placer::new() }
+        let trust = Trust::new(anchor, seed.derive("key wanted").rng().random());
+        let tracker = Some(tracker);
+        Swarm { stream, epoch: None, machine, tracker, supply: None, trust, polluted: 0 }
     }
 
     /// Of which publish; unknown until a neighbour has accepted.
@@ -88,6 +108,8 @@ impl Swarm {
                 return ours;
             }
             Datagram::Question { .. } => return false,
+            Datagram::KeyWanted { nonce, .. } => return self.tell_key(from, nonce, net),
+            Datagram::Key { nonce, key, .. } => return self.trust.answer(from, nonce, key),
             Datagram::Peer { epoch, message, .. } => (epoch, message),
         };
         let for_us = match (self.epoch, &message.body) {
@@ -104,6 +126,7 @@ impl Swarm {
         if accepts {
             self.send_all(net);
         }
+        let Some(message) = self.sift(now, from.into(), epoch, message) else { return true };
         let before = self.machine.neighbours().count();
         self.machine.handle(now, Input::Message { from: from.into(), message });
         // Only the one that we sought knows the key, so this is no forger's word.
@@ -113,18 +136,68 @@ impl Swarm {
         true
     }
 
+    /// What is left of a message when the chunk in it has been judged. One who sends another's chunks
+    /// is shut out.
+    fn sift(
+        &mut self,
+        now: Time,
+        from: PeerId,
+        epoch: u32,
+        message: Message<Bytes>,
+    ) -> Option<Message<Bytes>> {
+        // Of a stranger's chunk the machine takes no notice, and nobody is to blame for it.
+        let Body::Chunk { chunk, .. } = &message.body else { return Some(message) };
+        if !self.machine.knows(from, message.key) {
+            return Some(message);
+        }
+        match self.trust.rule(Scope { stream: self.stream, epoch }, chunk) {
+            Ruling::Take => return Some(message),
+            Ruling::Leave => {}
+            Ruling::Shun => {
+                self.polluted += 1;
+                self.machine.handle(now, Input::Shun(from));
+                return None;
+            }
+        }
+        let Message { key, body: Body::Chunk { news, .. } } = message else { return None };
+        news.map(|news| Message { key, body: Body::News(*news) })
+    }
+
+    /// Tells a viewer the key, as one who has the stream from the CDN.
+    fn tell_key(&self, to: SocketAddrV4, nonce: u64, net: &mut Net) -> bool {
+        let Some(key) = self.supply.as_ref().and_then(|supply| supply.key) else { return false };
+        net.send_mesh(to, &Datagram::Key { stream: self.stream, nonce, key });
+        true
+    }
+
     /// Takes a unit from the encoder's side.
     pub(crate) fn publish(&mut self, now: Time, unit: &Unit) {
-        if let Some(place) = self.placer.place(unit) {
-            for chunk in chunks(unit, place) {
-                self.machine.handle(now, Input::Publish(chunk));
-            }
+        let Some(Supply { placer, prover, key }) = &mut self.supply else { return };
+        if unit.keyframe
+            && let Some(stamp) = stamp::find(&unit.body)
+        {
+            *key = Some(stamp.key());
+        }
+        let Some(place) = placer.place(unit) else { return };
+        for chunk in prover.take(unit, place) {
+            self.machine.handle(now, Input::Publish(chunk));
+        }
+    }
+
+    /// There are no more units.
+    pub(crate) fn finish(&mut self, now: Time) {
+        let left = self.supply.as_mut().map(|supply| supply.prover.give_up());
+        for chunk in left.into_iter().flatten() {
+            self.machine.handle(now, Input::Publish(chunk));
         }
     }
 
     /// Lets time pass.
-    pub(crate) fn expire(&mut self, now: Time) {
+    pub(crate) fn expire(&mut self, now: Time, net: &mut Net) {
         self.machine.expire(now);
+        if let Some((seed, nonce)) = self.trust.ask(now) {
+            net.send_mesh(seed, &Datagram::KeyWanted { stream: self.stream, nonce });
+        }
     }
 
     /// Says goodbye.
@@ -137,7 +210,10 @@ impl Swarm {
     pub(crate) fn poll(&mut self, net: &mut Net) -> Option<News> {
         loop {
             match self.machine.poll()? {
-                Output::Release(chunk) => return Some(News::Release(chunk)),
+                Output::Release(chunk) => {
+                    let payload = proof::plain(&chunk.payload).unwrap_or_default();
+                    return Some(News::Release(Chunk { payload, ..chunk }));
+                }
                 Output::Event(event) => return Some(News::Event(event)),
                 Output::Send { to, message } => {
                     let (stream, epoch) = (self.stream, self.epoch.unwrap_or(0));
@@ -170,7 +246,17 @@ impl Swarm {
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.machine.deadline()
+        self.machine.deadline().into_iter().chain(self.trust.deadline()).min()
+    }
+
+    /// Whether chunks are taken only with the broadcaster's signature.
+    pub(crate) fn verifies(&self) -> bool {
+        self.trust.verifies()
+    }
+
+    /// How many chunks came that were not the broadcaster's.
+    pub(crate) fn polluted(&self) -> u64 {
+        self.polluted
     }
 
     pub(crate) fn statistics(&self) -> &Statistics {

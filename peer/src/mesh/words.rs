@@ -83,6 +83,8 @@ pub(crate) fn status_of(swarm: &Swarm) -> MeshStatus {
         late: statistics.late,
         refused: statistics.refused,
         forged: statistics.forged,
+        verified: swarm.verifies(),
+        polluted: swarm.polluted(),
         served: statistics.served,
         served_bytes: statistics.served_bytes,
         sent_bytes: statistics.sent_bytes,

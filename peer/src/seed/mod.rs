@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use nearcast_engine::mesh::Role as MeshRole;
 use nearcast_engine::seed::Settings;
 use nearcast_machine::Seed;
 use nearcast_media::{Role as RtmpRole, StreamName};
@@ -81,7 +80,7 @@ pub(crate) async fn run(
 ) -> Result<Summary, Error> {
     let source = match args.mesh {
         true => Some(mesh::Source {
-            settings: mesh::settings(&args.policy, MeshRole::Source)?,
+            settings: mesh::settings(&args.policy, mesh::Part::CdnSeed)?,
             tracker: args.tracker,
         }),
         false => None,

@@ -110,7 +110,8 @@ impl SeedNode {
     /// The publish of `name` ended.
     pub(super) fn end(&mut self, now: Time, name: &StreamName, reason: &str) {
         if let Some(feeding) = self.feeds.remove(&name.id()) {
-            if let Some(swarm) = feeding.swarm {
+            if let Some(mut swarm) = feeding.swarm {
+                swarm.finish(now);
                 let until = now + swarm.settings().lag;
                 self.ending.insert(name.id(), Ending { name: feeding.name, swarm, until });
             }
@@ -274,14 +275,14 @@ impl Node for SeedNode {
             let over = end.until <= now || feeds.get(stream).is_some_and(|f| f.swarm.is_some());
             match over {
                 true => end.swarm.leave(now, net),
-                false => end.swarm.expire(now),
+                false => end.swarm.expire(now, net),
             }
             end.swarm.drain_source(&end.name, net, journal);
             !over
         });
         for feeding in feeds.values_mut() {
             if let Some(swarm) = &mut feeding.swarm {
-                swarm.expire(now);
+                swarm.expire(now, net);
                 swarm.drain_source(&feeding.name, net, journal);
             }
         }

@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // Each test file uses its own part of it.
 
+pub(crate) mod mesh;
+pub(crate) mod polluter;
 pub(crate) mod switch;
 
 use std::fs;

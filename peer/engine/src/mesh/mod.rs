@@ -29,5 +29,7 @@ pub use lc::{Chunk, LAYERS_MAX, Lc, Payload, SEQ_MAX, Size, Tag};
 pub use map::{BufferMap, LayerBits};
 pub use message::{Body, Message, News, PeerId, Report, Request};
 pub use peer::Peer;
-pub use settings::{Demand, Policy, Replace, Role, Settings, Supply, System, UnknownSystem};
+pub use settings::{
+    Demand, NEIGHBOURS_MAX, Policy, Replace, Role, Settings, Supply, System, UnknownSystem,
+};
 pub use statistics::{LayerStatistics, NeighbourStatistics, Statistics};

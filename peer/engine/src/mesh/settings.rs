@@ -10,6 +10,9 @@ use super::LAYERS_MAX;
 use super::message::FULL;
 use super::wire::{DATAGRAM_MAX, SPAN_MAX};
 
+/// The most neighbours that a peer can have.
+pub const NEIGHBOURS_MAX: u16 = 250;
+
 /// The systems that the paper compares: policies of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum System {
@@ -267,8 +270,9 @@ impl Settings {
         if self.round.as_millis() == 0 {
             return wrong(format!("round = {}: it takes a millisecond at least", self.round));
         }
-        if self.neighbours_max > 250 {
-            return wrong(format!("neighbours_max = {}: 250 at most", self.neighbours_max));
+        if self.neighbours_max > NEIGHBOURS_MAX {
+            let most = format!("{NEIGHBOURS_MAX} at most");
+            return wrong(format!("neighbours_max = {}: {most}", self.neighbours_max));
         }
         if self.neighbours_min > self.neighbours_max {
             return wrong("neighbours_min is above neighbours_max".to_owned());

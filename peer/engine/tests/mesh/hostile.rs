@@ -49,6 +49,9 @@ fn nobody_off_the_path_speaks_for_a_neighbour() {
     }
     assert_eq!(alone.peer.neighbours().count(), 1);
     assert_eq!((held(&alone), alone.peer.statistics().forged), (0, 18));
+    // Nor is it accused of what others wrote its address on.
+    assert!(alone.peer.knows(FRIEND, right));
+    assert!(!alone.peer.knows(FRIEND, right ^ 1) && !alone.peer.knows(FOE, right));
     // A forged source can make a peer send one short answer, and remember nothing.
     alone.sent.clear();
     for n in 100..1100 {

@@ -1,6 +1,6 @@
 //! Neighbour management: whom a peer seeks, accepts, declines, replaces and drops.
 
-use nearcast_engine::mesh::{Body, Cause, Event, PeerId, Relation, Settings, System};
+use nearcast_engine::mesh::{Body, Cause, Event, Input, PeerId, Relation, Settings, System};
 use nearcast_machine::{Span, Time};
 
 use crate::alone::{Alone, chunk, map, newest};
@@ -49,6 +49,28 @@ fn who_declines_is_not_counted_and_another_one_is_sought_at_once() {
     assert_eq!(accepted.len(), 3);
     assert!(accepted.iter().all(|peer| !declined.contains(peer)));
     assert_eq!(count(&alone), 3);
+}
+
+#[test]
+fn a_fallback_that_is_full_is_not_asked_again_at_once() {
+    let mut alone = Alone::new(few());
+    alone.input(Input::Fallback(Some(PeerId(9))));
+    // It declines whenever it is asked, for a minute.
+    let asked: usize = (0..600)
+        .map(|_| {
+            alone.run_millis(100);
+            alone.accept_all(false).len()
+        })
+        .sum();
+    let pause = Settings::default().announce_again.as_millis() as usize;
+    assert!((2..=60_000 / pause + 1).contains(&asked), "{asked}");
+    // It has room now.
+    let met = (0..100).find_map(|_| {
+        alone.run_millis(100);
+        alone.accept_all(true).pop()
+    });
+    assert_eq!(met, Some(PeerId(9)));
+    assert_eq!(alone.peer.neighbours().count(), 1);
 }
 
 #[test]

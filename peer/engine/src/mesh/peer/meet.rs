@@ -71,8 +71,11 @@ impl<P: Payload> Peer<P> {
             }
         }
         if let Some(fallback) = self.fallback
+            && self.fallback_from <= now
             && self.roster.find(fallback).is_none()
         {
+            // One that is full says so at once, however often it is asked.
+            self.fallback_from = now + self.settings.announce_again;
             self.seek_peer(now, fallback, Relation::Fallback, Bitrate::default());
         }
     }
@@ -194,7 +197,7 @@ impl<P: Payload> Peer<P> {
         {
             self.part(now, at, Cause::Leaving, true);
         }
-        self.fallback = source;
+        (self.fallback, self.fallback_from) = (source, now);
         // It may have been an ordinary neighbour until now.
         if let Some(at) = source.and_then(|peer| self.roster.find(peer)) {
             self.roster.at_mut(at).relation = Relation::Fallback;

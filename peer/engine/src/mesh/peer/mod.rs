@@ -69,6 +69,8 @@ pub struct Peer<P> {
     served: usize,
     push: Option<PeerId>,
     fallback: Option<PeerId>,
+    /// When it may be sought next.
+    fallback_from: Time,
     /// The rate of each layer, R(l) - R(l - 1), as far as it is known.
     rates: Vec<Option<Bitrate>>,
     /// This round's buffer map.
@@ -127,6 +129,7 @@ impl<P: Payload> Peer<P> {
             served: 0,
             push: None,
             fallback: None,
+            fallback_from: Time::ZERO,
             rates: vec![None; layers.into()],
             map: None,
             token: 0,
@@ -157,6 +160,12 @@ impl<P: Payload> Peer<P> {
     /// The neighbours of the moment.
     pub fn neighbours(&self) -> impl Iterator<Item = NeighbourStatistics> {
         self.roster.iter().filter(|neighbour| neighbour.is_up()).map(|n| n.statistics())
+    }
+
+    /// Whether a message from this peer with this key is a neighbour's, and its chunk worth judging: by
+    /// who merely writes another's address nobody is accused.
+    pub fn knows(&self, from: PeerId, key: u64) -> bool {
+        self.roster.find(from).is_some_and(|at| self.roster.at(at).key_in == key)
     }
 
     /// The playback position as stream time in ms; `None` until the present is known. It is negative

@@ -42,6 +42,16 @@ impl Datagram {
                     out.extend(token.to_be_bytes());
                 }
             },
+            Datagram::KeyWanted { stream, nonce } => {
+                begin(code::KEY_WANTED, *stream, out);
+                out.extend(nonce.to_be_bytes());
+                out.extend([0; 32]);
+            }
+            Datagram::Key { stream, nonce, key } => {
+                begin(code::KEY, *stream, out);
+                out.extend(nonce.to_be_bytes());
+                out.extend(key.unwrap_or_default());
+            }
         }
     }
 
@@ -54,6 +64,7 @@ impl Datagram {
             Datagram::Question { question: Question::Depart { .. }, .. } => BEGIN + 8,
             Datagram::Answer { answer: Answer::Peers(peers), .. } => BEGIN + 1 + 8 * peers.len(),
             Datagram::Answer { answer: Answer::Token(_), .. } => BEGIN + 8,
+            Datagram::KeyWanted { .. } | Datagram::Key { .. } => BEGIN + 8 + 32,
         }
     }
 }

@@ -33,6 +33,14 @@
 //!   type 19  Token     token u64
 //! ```
 //!
+//! Before a viewer takes chunks it may ask one whom it trusts, the seed beside the CDN, which key they are
+//! signed with:
+//!
+//! ```text
+//!   type 20  KeyWanted nonce u64 | 32 zero bytes, so that no answer is longer than its question
+//!   type 21  Key       nonce u64 | key 32 B, zero if the stream is not signed
+//! ```
+//!
 //! `form` holds the number of bytes that follow in bits 0 to 14. With bit 15 clear these are bits,
 //! that of `base` being the lowest one of the first byte; the last byte is not zero. With bit 15 set
 //! they are lengths of runs of held and missing chunks in turn, beginning and ending with held ones,
@@ -57,7 +65,8 @@ pub const MAGIC: u8 = 0xc5;
 pub const VERSION: u8 = 1;
 
 /// The largest datagram, as UDP payload. With IPv4 and UDP headers it takes 1468 bytes, which fits
-/// Ethernet, PPPoE (1492) and a GRE tunnel (1476), and leaves a full chunk 150 bytes for news.
+/// Ethernet, PPPoE (1492) and a GRE tunnel (1476), and leaves a full chunk of 1250 bytes
+/// 150 for what proves it and for news.
 pub const DATAGRAM_MAX: usize = 1440;
 
 /// Most chunks of a layer from the first to the last one that a map or a request can name.
@@ -89,6 +98,22 @@ pub enum Datagram {
         /// What.
         answer: Answer,
     },
+    /// To a source that the sender trusts: with which key are chunks signed?
+    KeyWanted {
+        /// Of which stream.
+        stream: StreamId,
+        /// Comes back with the answer.
+        nonce: u64,
+    },
+    /// The answer.
+    Key {
+        /// Of which stream.
+        stream: StreamId,
+        /// As it was asked.
+        nonce: u64,
+        /// The key; `None` if chunks are not signed.
+        key: Option<[u8; 32]>,
+    },
 }
 
 mod code {
@@ -103,6 +128,8 @@ mod code {
     pub(super) const DEPART: u8 = 17;
     pub(super) const PEERS: u8 = 18;
     pub(super) const TOKEN: u8 = 19;
+    pub(super) const KEY_WANTED: u8 = 20;
+    pub(super) const KEY: u8 = 21;
 
     pub(super) const HAS_MAP: u8 = 1;
     pub(super) const HAS_REQUEST: u8 = 2;

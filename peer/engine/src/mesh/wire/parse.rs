@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nearcast_machine::Span;
 use nom::Parser;
+use nom::bytes::complete::take;
 use nom::error::context;
 use nom::multi::count;
 use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
@@ -35,14 +36,16 @@ fn read<'a>(whole: &Bytes, input: &'a [u8]) -> Read<'a, Datagram> {
     let (input, ()) = checked("magic", be_u8, |byte| (byte == MAGIC).then_some(()), input)?;
     let (input, ()) = checked("version", be_u8, |byte| (byte == VERSION).then_some(()), input)?;
     let known = |kind| {
-        let known = matches!(kind, code::SEEK..=code::CHUNK | code::ANNOUNCE..=code::TOKEN);
+        let known = matches!(kind, code::SEEK..=code::CHUNK | code::ANNOUNCE..=code::KEY);
         known.then_some(kind)
     };
     let (input, kind) = checked("type", be_u8, known, input)?;
     let (input, stream) = context("stream", be_u64).parse(input)?;
     let stream = StreamId(stream.to_be_bytes());
-    if kind >= code::ANNOUNCE {
-        return tracker(kind, stream, input);
+    match kind {
+        code::ANNOUNCE..=code::TOKEN => return tracker(kind, stream, input),
+        code::KEY_WANTED | code::KEY => return key(kind, stream, input),
+        _ => {}
     }
     let (input, epoch) = context("epoch", be_u32).parse(input)?;
     let (input, key) = context("key", be_u64).parse(input)?;
@@ -70,6 +73,24 @@ fn tracker(kind: u8, stream: StreamId, input: &[u8]) -> Read<'_, Datagram> {
         }
         _ => Ok((input, Datagram::Answer { stream, answer: Answer::Token(token) })),
     }
+}
+
+fn key(kind: u8, stream: StreamId, input: &[u8]) -> Read<'_, Datagram> {
+    let (input, nonce) = context("nonce", be_u64).parse(input)?;
+    let wanted = kind == code::KEY_WANTED;
+    let fits = |key: &[u8]| {
+        let key: [u8; 32] = key.try_into().ok()?;
+        let key = (key != [0; 32]).then_some(key);
+        (!wanted || key.is_none()).then_some(key)
+    };
+    let (input, key) = checked("key", take(32usize), fits, input)?;
+    Ok((
+        input,
+        match wanted {
+            true => Datagram::KeyWanted { stream, nonce },
+            false => Datagram::Key { stream, nonce, key },
+        },
+    ))
 }
 
 fn body<'a>(whole: &Bytes, kind: u8, input: &'a [u8]) -> Read<'a, Body<Bytes>> {

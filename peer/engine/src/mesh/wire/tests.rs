@@ -100,13 +100,22 @@ fn datagrams() -> impl Strategy<Value = Datagram> {
     ];
     let answers = prop_oneof![peers.prop_map(Answer::Peers), any::<u64>().prop_map(Answer::Token)];
     let messages = (any::<(u32, u64)>(), bodies());
+    let keys = prop::option::of(any::<[u8; 32]>().prop_map(|mut key| {
+        key[31] |= 1;
+        key
+    }));
     prop_oneof![
         6 => (stream.clone(), messages).prop_map(|(stream, ((epoch, key), body))| {
             Datagram::Peer { stream, epoch, message: Message { key, body } }
         }),
         1 => (stream.clone(), questions)
             .prop_map(|(stream, question)| Datagram::Question { stream, question }),
-        1 => (stream, answers).prop_map(|(stream, answer)| Datagram::Answer { stream, answer }),
+        1 => (stream.clone(), answers)
+            .prop_map(|(stream, answer)| Datagram::Answer { stream, answer }),
+        1 => (stream.clone(), any::<u64>())
+            .prop_map(|(stream, nonce)| Datagram::KeyWanted { stream, nonce }),
+        1 => (stream, any::<u64>(), keys)
+            .prop_map(|(stream, nonce, key)| Datagram::Key { stream, nonce, key }),
     ]
     .prop_filter("fits a datagram", |datagram| datagram.encoded_len() <= DATAGRAM_MAX)
 }
