@@ -81,6 +81,7 @@ fn of_stream(samples: &mut Samples, stream: &StreamStatus) {
 fn of_mesh(samples: &mut Samples, stream: &str, mesh: &MeshStatus) {
     let name = [("stream", stream)];
     samples.add("gauge", "nearcast_mesh_upload_bits_per_second", &name, mesh.upload as f64);
+    samples.add("gauge", "nearcast_mesh_pace_bits_per_second", &name, mesh.pace as f64);
     samples.add("gauge", "nearcast_mesh_regular_layers", &name, mesh.regular_layers.into());
     if let Some(offload) = mesh.offload {
         samples.add("gauge", "nearcast_mesh_offload_ratio", &name, offload);

@@ -50,6 +50,9 @@ pub struct StreamStatus {
 pub struct MeshStatus {
     /// The upload rate that was granted, bit/s.
     pub upload: u64,
+    /// What is used of it at present, bit/s: less while there is other traffic that it would delay.
+    #[serde(default)]
+    pub pace: u64,
     /// l_n: how many layers are asked for by regular requests.
     pub regular_layers: u8,
     /// From the lowest one.

@@ -193,6 +193,11 @@ impl Bucket {
         Bucket { rate, depth, full_at: Time::ZERO }
     }
 
+    /// Goes on at another rate; the burst stays as long in time.
+    pub(crate) fn set_rate(&mut self, rate: Bitrate) {
+        self.rate = rate;
+    }
+
     pub(crate) fn ready(&mut self, now: Time) -> bool {
         self.full_at = self.full_at.max(now);
         self.full_at <= now + self.depth

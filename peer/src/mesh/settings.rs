@@ -2,6 +2,7 @@ use std::fs;
 use std::net::SocketAddrV4;
 
 use nearcast_engine::mesh::{NEIGHBOURS_MAX, Role, Settings, System};
+use nearcast_machine::Span;
 use toml::Table;
 
 use super::{chunks, proof};
@@ -10,6 +11,9 @@ use crate::error::Error;
 
 /// The longest chunk as the mesh counts it, with its proof.
 const LC_MAX: u16 = (proof::LONGEST + chunks::LONGEST) as u16;
+
+/// How much delay a peer's upload may cause to what else its host sends (RFC 6817: at most 100 ms).
+const DELAY_TARGET: Span = Span::from_millis(100);
 
 /// What makes a program that has a stream from elsewhere a source of the mesh.
 #[derive(Debug, Clone)]
@@ -67,8 +71,8 @@ fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, Str
             (Role::Source, Settings { neighbours_max: NEIGHBOURS_MAX, ..source })
         }
     };
-    let mut all =
-        Table::try_from(Settings { lc_max: LC_MAX, ..paper }).map_err(|error| error.to_string())?;
+    let mut all = Table::try_from(Settings { lc_max: LC_MAX, delay_target: DELAY_TARGET, ..paper })
+        .map_err(|error| error.to_string())?;
     all.extend(file);
     let settings: Settings = all.try_into().map_err(|error| error.to_string())?;
     if settings.lc_max < LC_MAX {
@@ -81,12 +85,15 @@ fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, Str
 mod tests {
     use super::*;
     use nearcast_engine::mesh::Replace;
-    use nearcast_machine::{Bitrate, Span};
+    use nearcast_machine::Bitrate;
 
     #[test]
     fn the_paper_is_the_default_and_every_setting_can_be_said() {
         let paper = parse("", None, Part::Viewer).expect("nothing is fine");
-        assert_eq!(paper, Settings { lc_max: LC_MAX, ..Settings::default() });
+        assert_eq!(
+            paper,
+            Settings { lc_max: LC_MAX, delay_target: DELAY_TARGET, ..Settings::default() }
+        );
         let seed = parse("", None, Part::Broadcaster).expect("nothing is fine");
         assert_eq!(seed.upload, Bitrate::from_bits_per_sec(2_000_000));
         let cdn = parse("", None, Part::CdnSeed).expect("nothing is fine");

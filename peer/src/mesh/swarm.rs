@@ -7,7 +7,7 @@ use nearcast_engine::mesh::{
     Body, Chunk, Event, Input, Message, NeighbourStatistics, Output, Peer, PeerId, Role, Settings,
     Statistics,
 };
-use nearcast_machine::{Machine, Seed, Time};
+use nearcast_machine::{Bitrate, Machine, Seed, Time};
 use nearcast_media::{Placer, StreamId, StreamName, Unit, stamp};
 use rand::Rng as _;
 
@@ -265,6 +265,11 @@ impl Swarm {
 
     pub(crate) fn settings(&self) -> &Settings {
         self.machine.settings()
+    }
+
+    /// The upload rate that is used at present.
+    pub(crate) fn pace(&self) -> Bitrate {
+        self.machine.pace()
     }
 
     pub(crate) fn neighbours(&self) -> impl Iterator<Item = NeighbourStatistics> {

@@ -72,6 +72,7 @@ pub(crate) fn status_of(swarm: &Swarm) -> MeshStatus {
     let by_peers = statistics.chunks_neighbours + statistics.chunks_push;
     MeshStatus {
         upload: swarm.settings().upload.bits_per_sec(),
+        pace: swarm.pace().bits_per_sec(),
         regular_layers: statistics.regular_layers,
         layers: layers.collect(),
         neighbours: neighbours.collect(),

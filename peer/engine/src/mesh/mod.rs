@@ -17,6 +17,7 @@ mod lc;
 mod map;
 mod message;
 mod neighbour;
+mod pace;
 mod peer;
 mod queue;
 mod rate;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nearcast_machine::{Bitrate, Span, Time};
 
 use super::clock::Claim;
+use super::pace::Path;
 use super::queue::Queue;
 use super::rate::Rate;
 use super::{BufferMap, Lc, NeighbourStatistics, PeerId, Relation};
@@ -58,6 +59,7 @@ pub(super) struct Neighbour {
     /// Its newest stamp, and when that came.
     stamp: Option<(u32, Time)>,
     pub(super) round_trip: Option<Span>,
+    pub(super) path: Path,
     /// How many chunks it was asked for in this round.
     pub(super) asked: u32,
     /// Rounds in a row in which it was asked and none came.
@@ -86,6 +88,7 @@ impl Neighbour {
             claim: None,
             stamp: None,
             round_trip: None,
+            path: Path::default(),
             rate_in: Rate::new(credit),
             rate_out: Rate::new(Bitrate::default()),
             contributed: 0,
@@ -107,13 +110,14 @@ impl Neighbour {
         self.stamp = Some((stamp, now));
         if echo != 0 {
             let micros = clock(now).wrapping_sub(echo).wrapping_sub(held);
-            self.measured(Span::from_micros(micros.into()));
+            self.measured(now, Span::from_micros(micros.into()));
         }
     }
 
     /// Takes a round trip, smoothed as in RFC 6298 2.3.
-    pub(super) fn measured(&mut self, span: Span) {
+    pub(super) fn measured(&mut self, now: Time, span: Span) {
         if span <= ROUND_TRIP_MAX {
+            self.path.sample(now, span);
             let smooth = |old: Span| Span::from_nanos((old.as_nanos() * 7 + span.as_nanos()) / 8);
             self.round_trip = Some(self.round_trip.map_or(span, smooth));
         }

@@ -150,6 +150,10 @@ pub struct Settings {
     /// link space what it is then given. No more than [`burst`](Settings::burst) counts.
     pub batch: Span,
 
+    /// How much delay the upload may cause before it gives way to other traffic, as in LEDBAT (RFC
+    /// 6817): 0, never, as in the paper. A live peer has LEDBAT's 100 ms.
+    pub delay_target: Span,
+
     /// T, the length of a round: 1 s.
     pub round: Span,
     /// The playback lag: 30 s.
@@ -217,6 +221,7 @@ impl Default for Settings {
             upload_counts_signalling: true,
             burst: Span::from_millis(20),
             batch: Span::ZERO,
+            delay_target: Span::ZERO,
             round: Span::from_secs(1),
             lag: Span::from_secs(30),
             piggyback: Span::from_millis(100),

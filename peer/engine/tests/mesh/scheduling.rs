@@ -184,6 +184,48 @@ fn the_upload_rate_is_kept() {
 }
 
 #[test]
+fn the_upload_gives_way_while_round_trips_are_long() {
+    let settings = with_upload(Settings::source(System::LayerP2p), 500);
+    let (mut alone, mut published) =
+        supplier(Settings { delay_target: Span::from_millis(100), ..settings });
+    assert!(alone.initiate(A));
+    // What was sent in a second, after some in which A's answers took so long.
+    let mut number = 100;
+    let mut after = |seconds: u32, millis: u32| {
+        let mut sent = 0;
+        for _ in 0..seconds {
+            let before = alone.peer.statistics().sent_bytes;
+            alone.run_millis(1000);
+            let now = newest(alone.now);
+            for seq in std::mem::replace(&mut published, now)..now {
+                (0..3).for_each(|layer| alone.input(Input::Publish(chunk(layer, seq))));
+            }
+            let reports = alone.take_to(A).into_iter().filter_map(|(when, body)| match body {
+                Body::News(News { map: Some(report), .. }) => Some((when, report.stamp)),
+                Body::Chunk { news: Some(news), .. } => Some((when, news.map?.stamp)),
+                _ => None,
+            });
+            let (when, echo) = reports.last().expect("a map every second");
+            // It may have been sent just now, and been held for less than no time.
+            let held =
+                ((alone.now.since(when).as_nanos() / 1000) as u32).wrapping_sub(1000 * millis);
+            let map = map(3, 0..0).into();
+            let report = Report { map, edge: 0, hops: 255, stamp: 7, echo, held };
+            let patience = Span::from_secs(1);
+            let request = Request { patience, wanted: wants(now - 200..now).expect("chunks") };
+            number += 1;
+            alone.say(A, Body::News(News { number, map: Some(report), request: Some(request) }));
+            sent = alone.peer.statistics().sent_bytes - before;
+        }
+        sent * 8 / 1000
+    };
+    assert!((490..=510).contains(&after(5, 20)));
+    assert!(after(8, 350) < 60, "a sixteenth, and no more than a chunk");
+    let again = after(20, 30);
+    assert!((490..=510).contains(&again), "10 ms are nobody's harm: {again} kbit/s");
+}
+
+#[test]
 fn who_uploads_nothing_serves_nobody_and_claims_nothing() {
     let (mut alone, requests) = receiver(with_upload(Settings::default(), 0));
     for lc in &requests {

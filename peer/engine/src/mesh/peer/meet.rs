@@ -138,7 +138,7 @@ impl<P: Payload> Peer<P> {
             return;
         }
         let span = now.since(neighbour.since);
-        neighbour.measured(span);
+        neighbour.measured(now, span);
         neighbour.state = State::Accepted;
         neighbour.key_out = key;
         (neighbour.since, neighbour.heard) = (now, now);

@@ -18,6 +18,7 @@ use super::candidates::Candidates;
 use super::clock::StreamClock;
 use super::layer::Layer;
 use super::neighbour::Roster;
+use super::pace::Pace;
 use super::tracker::Question;
 use super::{
     BufferMap, Cause, Event, Input, NeighbourStatistics, Output, Payload, PeerId, Settings,
@@ -65,6 +66,7 @@ pub struct Peer<P> {
     candidates: Candidates,
     /// The upload rate.
     bucket: Bucket,
+    pace: Pace,
     /// Whom the last chunk went to.
     served: usize,
     push: Option<PeerId>,
@@ -126,6 +128,7 @@ impl<P: Payload> Peer<P> {
             roster: Roster::default(),
             candidates: Candidates::default(),
             bucket: Bucket::new(settings.upload, burst),
+            pace: Pace::new(settings.upload),
             served: 0,
             push: None,
             fallback: None,
@@ -155,6 +158,11 @@ impl<P: Payload> Peer<P> {
     /// Sums since the start.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// The upload rate that is used at present, of what was granted.
+    pub fn pace(&self) -> Bitrate {
+        self.pace.rate()
     }
 
     /// The neighbours of the moment.

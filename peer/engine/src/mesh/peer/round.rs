@@ -1,8 +1,9 @@
 //! What is done once every T.
 
-use nearcast_machine::{Bitrate, Time};
+use nearcast_machine::{Bitrate, Span, Time};
 
 use super::super::clock::Claim;
+use super::super::pace::Path;
 use super::super::{Event, Payload};
 use super::Peer;
 
@@ -49,6 +50,12 @@ impl<P: Payload> Peer<P> {
                 neighbour.unserved = neighbour.unserved.saturating_add(1);
             }
             (neighbour.asked, neighbour.served) = (0, false);
+        }
+        let target = self.settings.delay_target;
+        if target > Span::ZERO {
+            let paths = self.roster.iter_mut().map(|neighbour| &mut neighbour.path);
+            let mut delays: Vec<u32> = paths.filter_map(Path::round).collect();
+            self.bucket.set_rate(self.pace.round(&mut delays, target));
         }
         self.roster.weigh(self.settings.epsilon);
     }
