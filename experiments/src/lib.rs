@@ -6,8 +6,8 @@
 //! trains of pings across it, [`quality`] scores what viewers recorded. What comes of it is a
 //! [`result`], from which alone [`measure`] computes, [`figures`] draws and [`report`] writes. [`doctor`] says what this machine can do, [`clean`] removes
 //! what a killed run left.
-//! [`simulate`] runs the mesh in virtual time, by the thousand peers; [`sweep`] does that over a grid of
-//! settings.
+//! [`planetlab`] runs the mesh by the dozen in such a world, [`simulate`] in virtual time, by the
+//! thousand peers; [`sweep`] does that over a grid of settings.
 
 pub mod clean;
 pub mod clip;
@@ -16,6 +16,7 @@ pub mod figures;
 pub mod list;
 pub mod measure;
 pub mod ping;
+pub mod planetlab;
 pub mod quality;
 pub mod report;
 pub mod result;

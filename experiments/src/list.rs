@@ -19,6 +19,12 @@ pub fn main(_: &Args) -> Result<ExitCode, Failure> {
         println!("  {name:<10} {}; {}", scenario.title, systems.join(", "));
     }
     println!("  {:<10} all but fallback: `nearcast compare`", "compare");
+    for name in crate::planetlab::names() {
+        let found = crate::planetlab::MeshScenario::find(name)?;
+        let scenario = found.ok_or("the experiments of the mesh are not there")?;
+        let systems: Vec<&str> = scenario.systems.iter().map(|system| system.name()).collect();
+        println!("  {name:<10} {}; {}", scenario.title, systems.join(", "));
+    }
     println!("simulations, by `nearcast simulate`:");
     for name in crate::simulate::names() {
         println!("  {name:<21} {}", crate::simulate::SimScenario::find(name, &[])?.title);

@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -57,7 +58,9 @@ Examples:
   mpv rtmp://127.0.0.1/live/cam
   ffplay http://127.0.0.1:8080/live/cam.flv
 Measured without a player:
-  nearcast-peer view --cdn rtmp://10.0.0.3 --play live/cam --events frames.jsonl";
+  nearcast-peer view --cdn rtmp://10.0.0.3 --play live/cam --events frames.jsonl
+Giving what the switch brings on to a mesh:
+  nearcast-peer view --cdn rtmp://10.0.0.3 --mesh 10.0.0.3:7937 --upload 1Mbit/s";
 
 const SEED_EXAMPLES: &str = "\
 Example:
@@ -160,6 +163,9 @@ pub struct MeshArgs {
     /// Play this stream at once, without a player (repeatable)
     #[arg(long, value_name = "APP/KEY")]
     pub play: Vec<StreamName>,
+    /// Play this stream at once and write it to FILE as FLV (repeatable)
+    #[arg(long, value_name = "APP/KEY=FILE")]
+    pub record: Vec<Recording>,
     /// Write events to FILE as JSON lines, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -253,9 +259,18 @@ pub struct ViewArgs {
     /// Whether to take part in peerings
     #[arg(long, value_enum, default_value_t = OnOff::On)]
     pub peering: OnOff,
+    /// Give what comes on to the LayerP2P mesh as one of its sources, and tell this tracker
+    #[arg(long, value_name = "TRACKER:PORT")]
+    pub mesh: Option<SocketAddrV4>,
+    /// How to behave there.
+    #[command(flatten)]
+    pub policy: MeshPolicy,
     /// Play this stream at once, without a player (repeatable)
     #[arg(long, value_name = "APP/KEY")]
     pub play: Vec<StreamName>,
+    /// Play this stream at once and write it to FILE as FLV (repeatable)
+    #[arg(long, value_name = "APP/KEY=FILE")]
+    pub record: Vec<Recording>,
 }
 
 /// `nearcast-peer seed`
@@ -303,6 +318,28 @@ pub enum Elementary {
     H264,
 }
 
+/// A stream, and the file it is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Made anew.
+    pub file: PathBuf,
+}
+
+impl FromStr for Recording {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Recording, String> {
+        let wrong = || format!("`{text}` is not a stream and a file such as live/cam=cam.flv");
+        let (stream, file) = text.split_once('=').ok_or_else(wrong)?;
+        if file.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Recording { stream: stream.parse().map_err(|_| wrong())?, file: file.into() })
+    }
+}
+
 const fn local(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
 }
@@ -337,6 +374,8 @@ mod tests {
             ("seed --cdn rtmp://127.0.0.1", "--allow"),
             ("broadcast", "--cdn"),
             ("mesh", "--tracker"),
+            ("mesh --tracker 10.0.0.3:7937 --record live/cam", "live/cam=cam.flv"),
+            ("mesh --tracker 10.0.0.3:7937 --record cam=cam.flv", "live/cam=cam.flv"),
             ("mesh --tracker 10.0.0.3:7937 --system napster", "single-incent"),
             ("mesh --tracker 10.0.0.3:7937 --upload 400", "kbit/s"),
             ("mesh --tracker 10.0.0.3:7937 --key 7f", "64 hexadecimal"),

@@ -392,6 +392,8 @@ pub enum Event {
         /// Its unit number.
         unit: u64,
     },
+    /// In the mesh, about once a second: what came of a stream so far.
+    Progress(Progress),
     /// A stamped frame of an elementary stream arrived at the witness.
     Witnessed {
         /// Unix seconds when the publish began.
@@ -414,6 +416,36 @@ impl Event {
     pub(crate) fn started(role: Role) -> Event {
         Event::Started { role, version: env!("CARGO_PKG_VERSION").to_owned() }
     }
+}
+
+/// A stream in the mesh up to now. Lists are by layer, from the lowest; chunks count from when playout
+/// began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Of this stream.
+    pub stream: String,
+    /// Chunks whose playback deadline has passed.
+    pub due: Vec<u64>,
+    /// Those of them that were there.
+    pub played: Vec<u64>,
+    /// Bytes of these.
+    pub played_bytes: Vec<u64>,
+    /// l_n: how many layers are asked for by regular requests.
+    pub regular_layers: u8,
+    /// How many neighbours there are.
+    pub neighbours: u16,
+    /// Chunks that came from neighbours.
+    pub chunks_neighbours: u64,
+    /// Chunks that the seed beside the CDN gave.
+    pub chunks_fallback: u64,
+    /// Chunks that came twice.
+    pub duplicates: u64,
+    /// Chunks that came too late to be played.
+    pub late: u64,
+    /// Bytes of chunks that neighbours were sent.
+    pub served_bytes: u64,
+    /// All bytes sent, as UDP payload.
+    pub sent_bytes: u64,
 }
 
 /// A frame of video on its way.

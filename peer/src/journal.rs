@@ -76,7 +76,10 @@ impl Journal {
 
     /// Writes `event` down as of `t` (CLOCK_REALTIME, ns).
     pub(crate) fn note_at(&self, t: u64, event: Event) {
-        if !matches!(event, Event::Frame(_) | Event::Sent(_) | Event::Witnessed { .. }) {
+        if !matches!(
+            event,
+            Event::Frame(_) | Event::Sent(_) | Event::Witnessed { .. } | Event::Progress(_)
+        ) {
             tracing::debug!(?event);
         }
         let Some(lines) = &self.lines else { return };

@@ -28,13 +28,12 @@ impl Pictures {
         command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-i"]).arg(&clip.file);
         let output = command.args(FRAMECRC).arg("-").stdin(Stdio::null()).output();
         let output = output.map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => ClipError::Missing,
+            std::io::ErrorKind::NotFound => ClipError::Missing("ffmpeg".to_owned()),
             _ => ClipError::Io { path: "ffmpeg".into(), source },
         })?;
         if !output.status.success() {
-            return Err(ClipError::Encode(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            ));
+            let what = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(ClipError::Encode { program: "ffmpeg".to_owned(), what });
         }
         Ok(Pictures::new(checksums(&String::from_utf8_lossy(&output.stdout))))
     }

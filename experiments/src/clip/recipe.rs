@@ -18,12 +18,17 @@ pub struct Clip {
 /// Why there is no clip.
 #[derive(Debug, thiserror::Error)]
 pub enum ClipError {
-    /// FFmpeg is not there.
-    #[error("ffmpeg is not installed, and the clip is made by it; apt install ffmpeg")]
-    Missing,
-    /// FFmpeg could not do it.
-    #[error("ffmpeg could not make the clip: {0}")]
-    Encode(String),
+    /// The encoder is not there.
+    #[error("{0} is not installed, and the clip is made by it; apt install {0}")]
+    Missing(String),
+    /// The encoder could not do it.
+    #[error("{program} could not make the clip: {what}")]
+    Encode {
+        /// Which one.
+        program: String,
+        /// What it said.
+        what: String,
+    },
     /// The clip is not as the recipe wants it.
     #[error("{path} is not the clip that was asked for: {what}; remove it to make it anew")]
     Unsound {
@@ -45,14 +50,22 @@ pub enum ClipError {
     Interrupted(#[from] crate::world::Interrupted),
 }
 
-const WIDTH: u32 = 704;
-const HEIGHT: u32 = 576;
-const FPS: u32 = 30;
-const GOP: u32 = 64;
+impl ClipError {
+    /// An error of the disk's at `path`.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> ClipError {
+        let path = path.to_owned();
+        move |source| ClipError::Io { path, source }
+    }
+}
+
+pub(super) const WIDTH: u32 = 704;
+pub(super) const HEIGHT: u32 = 576;
+pub(super) const FPS: u32 = 30;
+pub(super) const GOP: u32 = 64;
 const KBITS: u32 = 620;
 /// Slices of at most this many bytes, so that with its four-byte length prefix (and the five bytes
 /// of AVC header before the first) each fits in one chunk of 1250.
-const SLICE: u32 = 1236;
+pub(super) const SLICE: u32 = 1236;
 /// Frames of one second at most: an encoder for live streams bounds its bursts, as the network would
 /// have to queue them.
 const VBV_KBITS: u32 = 660;
@@ -71,8 +84,12 @@ impl Clip {
         if !file.exists() {
             encode(&arguments, &folder, &file, shutdown)?;
         }
-        let data =
-            fs::read(&file).map_err(|source| ClipError::Io { path: file.clone(), source })?;
+        Clip::measured(file, recipe)
+    }
+
+    /// The clip in `file`, looked at.
+    pub(super) fn measured(file: PathBuf, recipe: String) -> Result<Clip, ClipError> {
+        let data = fs::read(&file).map_err(ClipError::io(&file))?;
         let shape = ClipFacts {
             recipe,
             width: WIDTH,
@@ -107,7 +124,7 @@ fn arguments(seconds: u64) -> Vec<String> {
 }
 
 /// Where clips are kept.
-fn cache() -> PathBuf {
+pub(super) fn cache() -> PathBuf {
     let own = |name: &str, below: &str| {
         env::var_os(name)
             .filter(|value| !value.is_empty())
@@ -125,51 +142,82 @@ fn encode(
     file: &Path,
     shutdown: Shutdown,
 ) -> Result<(), ClipError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ClipError::Io { path, source }
-    };
-    fs::create_dir_all(folder).map_err(io(folder))?;
-    let partial = file.with_extension(format!("{}.partial", std::process::id()));
+    fs::create_dir_all(folder).map_err(ClipError::io(folder))?;
+    let partial = Partial::of(file);
+    let mut command = ffmpeg();
+    command.args(arguments).arg(&partial.path);
+    to_its_end(command, shutdown)?;
+    partial.keep_as(file)
+}
+
+/// FFmpeg, which says only what went wrong.
+pub(super) fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]);
     command
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
-        .args(arguments)
-        .arg(&partial);
+}
+
+/// A file that is being written; gone when this is, unless it was kept.
+pub(super) struct Partial {
+    pub(super) path: PathBuf,
+}
+
+impl Partial {
+    /// What will be `file`, beside it, as two runs may make it at once.
+    pub(super) fn of(file: &Path) -> Partial {
+        let ending = file.extension().unwrap_or_default().to_string_lossy();
+        Partial { path: file.with_extension(format!("{}.partial.{ending}", std::process::id())) }
+    }
+
+    /// It is whole.
+    pub(super) fn keep_as(self, file: &Path) -> Result<(), ClipError> {
+        fs::rename(&self.path, file).map_err(ClipError::io(file))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // It is not there any more once it was kept.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Runs an encoder to its end.
+pub(super) fn to_its_end(mut command: Command, shutdown: Shutdown) -> Result<(), ClipError> {
+    let program = command.get_program().to_string_lossy().into_owned();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ClipError::Missing,
-        _ => ClipError::Io { path: "ffmpeg".into(), source },
+        io::ErrorKind::NotFound => ClipError::Missing(program.clone()),
+        _ => ClipError::Io { path: program.clone().into(), source },
     })?;
+    // Read beside it: what a talkative encoder says must not fill the pipe, and the end says most.
+    let stderr = child.stderr.take();
+    let listener = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let _ = io::Read::read_to_end(&mut stderr, &mut said);
+        }
+        let from = said.len().saturating_sub(2000);
+        String::from_utf8_lossy(&said[from..]).trim().to_owned()
+    });
     let ended = shutdown.wait_for(
         std::time::Duration::from_secs(600),
         std::time::Duration::from_millis(50),
         || child.try_wait().transpose(),
     );
-    let result = match ended {
-        Ok(Some(Ok(status))) if status.success() => fs::rename(&partial, file).map_err(io(file)),
-        Ok(Some(Ok(status))) => {
-            let mut said = String::new();
-            if let Some(stderr) = child.stderr.take() {
-                // Of what a failed program says, the beginning is enough.
-                let _ = io::Read::read_to_string(&mut io::Read::take(stderr, 2000), &mut said);
-            }
-            Err(ClipError::Encode(if said.trim().is_empty() {
-                status.to_string()
-            } else {
-                said.trim().to_owned()
-            }))
-        }
-        Ok(Some(Err(source))) => Err(ClipError::Io { path: "ffmpeg".into(), source }),
-        Ok(None) => Err(ClipError::Encode("it took more than ten minutes".to_owned())),
-        Err(interrupted) => Err(interrupted.into()),
-    };
-    if result.is_err() {
+    if !matches!(ended, Ok(Some(Ok(_)))) {
         let _ = child.kill();
         let _ = child.wait();
-        let _ = fs::remove_file(&partial);
     }
-    result
+    let said = listener.join().unwrap_or_default();
+    let failed = |what: String| Err(ClipError::Encode { program: program.clone(), what });
+    match ended? {
+        Some(Ok(status)) if status.success() => Ok(()),
+        Some(Ok(status)) if said.is_empty() => failed(status.to_string()),
+        Some(Ok(_)) => failed(said),
+        Some(Err(source)) => Err(ClipError::Io { path: program.into(), source }),
+        None => failed("it took more than ten minutes".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +228,7 @@ mod tests {
     fn the_clip_is_cut_as_chunks_want_it_and_decodes_to_known_pictures() {
         let shutdown = Shutdown::handle().expect("an eventfd");
         let clip = match Clip::prepare(5, shutdown) {
-            Err(ClipError::Missing) => return eprintln!("skipped: no ffmpeg"),
+            Err(ClipError::Missing(_)) => return eprintln!("skipped: no ffmpeg"),
             other => other.unwrap_or_else(|error| panic!("{error}")),
         };
         let facts = &clip.facts;

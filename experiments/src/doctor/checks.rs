@@ -19,11 +19,12 @@ pub(super) fn all() -> Vec<Check> {
 
 /// Programs that only add to an experiment: name, argument that makes it say its version, and what
 /// is lost without it.
-const OPTIONAL: [(&str, &str, &str, &str); 5] = [
+const OPTIONAL: [(&str, &str, &str, &str); 6] = [
     ("rtmpdump", "--help", "apt install rtmpdump", "no rtmpdump among the players"),
     // It has no way to say its version and nothing else.
     ("mplayer", "", "apt install mplayer", "no MPlayer among the players"),
     ("mpv", "--version", "apt install mpv", "no mpv among the players"),
+    ("x264", "--version", "apt install x264", "no experiments of the mesh, whose video it encodes"),
     ("tshark", "--version", "apt install tshark", "captures cannot be read here"),
     ("chromium", "--version", "apt install chromium", "reports open in any browser elsewhere"),
 ];

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use plotters::coord::{CoordTranslate, Shift};
 use plotters::prelude::*;
 
@@ -7,6 +9,43 @@ use super::style;
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// What goes wrong while drawing; into a string nothing does.
 pub(crate) type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// A chart with two plain axes.
+pub(crate) type Plane<'a, 'b> = ChartContext<
+    'a,
+    SVGBackend<'b>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+/// A chart across and up, with what its axes show.
+pub(crate) fn plane<'a, 'b: 'a>(
+    area: &Area<'b>,
+    (across, up): (Range<f64>, Range<f64>),
+    x: &str,
+    y: &str,
+) -> Result<Plane<'a, 'b>, Box<dyn std::error::Error>> {
+    let mut chart = ChartBuilder::on(area)
+        .margin(14)
+        .margin_right(24)
+        .x_label_area_size(44)
+        .y_label_area_size(58)
+        .build_cartesian_2d(across, up)?;
+    let drawn: Drawn = (|| {
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(style::GRID)
+            .axis_style(style::DIM)
+            .label_style(style::text(13))
+            .axis_desc_style(style::dim_text(13))
+            .x_desc(x)
+            .y_desc(y)
+            .y_labels(6)
+            .draw()?;
+        Ok(())
+    })();
+    drawn.map(|()| chart)
+}
 
 /// The names of the series, in a corner of the plot.
 pub(crate) fn legend<'a, 'b: 'a, C: CoordTranslate>(

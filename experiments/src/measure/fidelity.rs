@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io};
 
+use nearcast_machine::Span;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::result::{Fidelity, Trust};
@@ -188,15 +189,17 @@ fn backlog_drops(table: &str) -> u64 {
 const SATURATED: f64 = 0.95;
 /// The share of a run's seconds in which that is tolerated: starting programs saturates for a moment.
 const TOLERATED: f64 = 0.05;
-/// A tenth of the shortest propagation in the paper's topologies.
-const LATE: u64 = 800_000;
+/// How late a link may be, a tenth of the shortest propagation in the topologies of the MIT paper.
+pub const LATE: Span = Span::from_micros(800);
 /// Slewing moves a clock by at most 0.5 ms a second; a step within a run would be in every delay.
 const CLOCK_STEP: i64 = 1_000_000;
 
-/// What all that was seen says of a run.
+/// What all that was seen says of a run, in which links may be `allowed` late: what they were in ns
+/// (99th percentile, and most) is `link_late`.
 pub fn judge(
     watched: Watched,
     link_late: Option<(u64, u64)>,
+    allowed: Span,
     unasked_drops: BTreeMap<String, u64>,
     other: Vec<String>,
 ) -> Fidelity {
@@ -212,7 +215,7 @@ pub fn judge(
         reasons.push(format!("the machine beneath took more than a tenth of the processors in {stolen} of {seconds} seconds"));
     }
     if let Some((p99, _)) = link_late
-        && p99 > LATE
+        && p99 > allowed.as_nanos()
     {
         reasons.push(format!(
             "links handed on packets up to {:.2} ms late (99th percentile)",
@@ -250,7 +253,7 @@ mod tests {
         let calm = || watched(vec![0.4; 60]);
         let verdict = |w, late, drops: &[(&str, u64)]| {
             let drops = drops.iter().map(|(place, count)| ((*place).to_owned(), *count)).collect();
-            judge(w, late, drops, Vec::new())
+            judge(w, late, LATE, drops, Vec::new())
         };
         assert_eq!(verdict(calm(), Some((90_000, 400_000)), &[]).verdict, Trust::Trusted);
         let busy = verdict(watched(vec![0.99; 60]), None, &[]);

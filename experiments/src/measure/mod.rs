@@ -6,11 +6,13 @@ mod flood;
 mod floor;
 mod goals;
 mod playback;
+mod processes;
 mod stats;
 
-pub use fidelity::{Drops, Monitor, Watched, judge};
+pub use fidelity::{Drops, LATE, Monitor, Watched, judge};
 pub use flood::{Drain, FLOOD_FRAME, Flooded, flood};
 pub use floor::{CHUNK_OVERHEAD, frame_floor, frame_ratio, packets, propagation};
 pub use goals::{goals, repeated_decisions};
 pub use playback::{Playback, TOLERANCE, playback, settled};
+pub use processes::Usage;
 pub use stats::Summary;

@@ -1,6 +1,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use super::{Quality, Received, Score, Timeline, psnr};
 
@@ -46,7 +47,8 @@ pub enum QualityError {
 ///
 /// FFmpeg decodes the recording as it is. Where a picture is missing, the one before is still shown and
 /// judged in its place. Only luma counts. Pictures before the first and behind the last one that the
-/// recording holds are not judged: the viewer was not there.
+/// recording holds are not judged, for the viewer was not there, and neither are those of its first
+/// `unsettled`.
 ///
 /// # Errors
 /// If FFmpeg cannot be run or the recording is not of the clip.
@@ -55,9 +57,11 @@ pub fn compare(
     clip: &Timeline,
     source: &[String],
     picture: Picture,
+    unsettled: Duration,
 ) -> Result<Quality, QualityError> {
     let received =
         Received::of(&std::fs::read(recording)?, clip)?.ok_or(QualityError::Unstamped)?;
+    let from = clip.after(received.first, unsettled);
     let mut original = Frames::of(source, picture)?;
     let places = places(recording, clip, received.shift)?;
     let input = ["-i".to_owned(), recording.display().to_string()];
@@ -79,7 +83,7 @@ pub fn compare(
             any = true;
             fresh = at == Some(place);
         }
-        let Some(layer) = clip.layer(place).filter(|_| any && place >= received.first) else {
+        let Some(layer) = clip.layer(place).filter(|_| any && place >= from) else {
             continue;
         };
         let luma = picture.luma();
@@ -235,7 +239,7 @@ mod tests {
         let score = |recorded: Vec<u8>| {
             let file = folder.path().join("recording.flv");
             std::fs::write(&file, recorded).expect("a recording");
-            compare(&file, &timeline, &words(SOURCE), SIZE).expect("a score")
+            compare(&file, &timeline, &words(SOURCE), SIZE, Duration::ZERO).expect("a score")
         };
         let whole = score(record(&clip, 0, |_, _| true));
         assert_eq!((whole.pictures, whole.frozen), (120, 0));
@@ -254,6 +258,11 @@ mod tests {
         // A viewer that comes with the second group is judged by what there is from there on.
         let late = score(record(&clip, 64, |_, _| true));
         assert_eq!((late.pictures, late.frozen), (56, 0));
+        // Nor by what it showed before it had settled.
+        let file = folder.path().join("recording.flv");
+        let second = Duration::from_secs(1);
+        let settled = compare(&file, &timeline, &words(SOURCE), SIZE, second).expect("a score");
+        assert_eq!(settled.pictures, 56 - 30);
         // One picture that many depend on is missed in more than itself.
         let lost = score(record(&clip, 0, |frame, _| frame != 64));
         assert!(lost.q1 < whole.q1, "{lost:?}");
@@ -266,7 +275,7 @@ mod tests {
         let Some(clip) = clip(folder.path()) else { return eprintln!("skipped: no ffmpeg") };
         let timeline = Timeline::of(&clip).expect("a clip");
         let file = folder.path().join("clip.flv");
-        let refused = compare(&file, &timeline, &words(SOURCE), SIZE);
+        let refused = compare(&file, &timeline, &words(SOURCE), SIZE, Duration::ZERO);
         assert!(matches!(refused, Err(QualityError::Unstamped)), "{refused:?}");
     }
 }

@@ -1,4 +1,5 @@
 use nearcast_media::Layer;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a picture that does not differ at all is counted as, dB; without a bound one such picture would
@@ -7,7 +8,8 @@ const SAME: f64 = 100.0;
 
 /// The quality of a received stream, dB: means over the pictures of a layer, and over all. Nothing
 /// where no picture was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Quality {
     /// I and P pictures.
     pub q1: Option<f64>,

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use nearcast_media::{Error, Kind, Layer, Media, Unit, flv};
 
 /// The pictures of a clip: when each is shown, and in which layer it is.
@@ -45,6 +47,14 @@ impl Timeline {
     /// When the picture that is published as number `frame` is shown, in the clip's ms.
     pub(super) fn time_of(&self, frame: u64) -> Option<i64> {
         Some(self.pictures.get(usize::try_from(frame).ok()?)?.time)
+    }
+
+    /// The first picture that is shown `later` than picture `place`, or after that, both counted in the
+    /// order of showing.
+    pub(super) fn after(&self, place: usize, later: Duration) -> usize {
+        let Some((time, _)) = self.order.get(place) else { return self.order.len() };
+        let from = time.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX));
+        self.order.partition_point(|(shown, _)| *shown < from)
     }
 
     /// Which picture, counted in the order of showing, is shown at `time`, give or take a millisecond:

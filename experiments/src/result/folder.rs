@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use serde::Serialize;
+
 use super::{FORMAT, Outcome};
 
 /// The file in a result folder that everything else is made from.
@@ -60,7 +62,7 @@ impl FolderError {
 }
 
 /// Writes `result.json` so that a reader sees the old one or the new one, never half of one.
-pub fn store(folder: &Path, outcome: &Outcome) -> Result<(), FolderError> {
+pub fn store(folder: &Path, outcome: &impl Serialize) -> Result<(), FolderError> {
     fs::create_dir_all(folder).map_err(FolderError::io(folder))?;
     let path = folder.join(RESULT_FILE);
     let partial = folder.join("result.json.partial");

@@ -20,7 +20,7 @@ const PROBE: &str = "2048";
 /// Where the CDN seed listens, beside the CDN's nginx.
 const SEED_PORT: u16 = 7935;
 
-pub(super) fn controller(
+pub(crate) fn controller(
     listen: SocketAddr,
     cdn: Ipv4Addr,
     link_delays: &[(String, nearcast_machine::Span)],
@@ -43,7 +43,7 @@ pub(super) fn controller(
     Ok(command)
 }
 
-pub(super) fn nginx(prefix: &Path) -> Result<Command, Failure> {
+pub(crate) fn nginx(prefix: &Path) -> Result<Command, Failure> {
     let program = crate::world::find_system_program("nginx")
         .ok_or("nginx is not installed; apt install libnginx-mod-rtmp")?;
     let mut command = Command::new(program);
@@ -90,7 +90,7 @@ impl PeerSettings<'_> {
 }
 
 /// The encoder: the clip in real time, to the broadcaster's peer.
-pub(super) fn publisher(clip: &Clip, key: &StreamName, no_burst: bool) -> Command {
+pub(crate) fn publisher(clip: &Clip, key: &StreamName, no_burst: bool) -> Command {
     let mut command = ffmpeg();
     command.arg("-re");
     if no_burst {

@@ -19,7 +19,7 @@ const LONGEST_LINE: u64 = 64 << 10;
 
 /// The lines of a file of JSON that can be read; one that a kill cut off is left out, and a file that
 /// is not there has none.
-fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Vec<T> {
+pub(crate) fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Vec<T> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     let mut reader = BufReader::new(file);
     let mut found = Vec::new();

@@ -10,6 +10,7 @@ use super::versions;
 use crate::Failure;
 use crate::clip::{Clip, Pictures};
 use crate::measure::goals;
+use crate::planetlab::{self, MeshScenario, Wishes};
 use crate::report;
 use crate::result::{FORMAT, Outcome, System, store};
 use crate::scenario::Scenario;
@@ -18,15 +19,17 @@ use crate::world::{Exclusive, Shutdown, find_program, find_system_program, requi
 /// What every experiment takes.
 #[derive(Debug, Clone, clap::Args)]
 struct Choices {
-    /// A third of all times: a minute becomes 20 s; for tests, as statistics are poorer
+    /// A third of all times: a minute becomes 20 s; of the mesh 8 peers for 30 s. For tests, as
+    /// statistics are poorer
     #[arg(long)]
     quick: bool,
     /// What every random choice is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these systems: direct, assisted, hls
-    #[arg(long, value_delimiter = ',')]
-    systems: Vec<System>,
+    /// Only these systems: direct, assisted, hls; of the mesh layerp2p, single-incent, single-layer,
+    /// layerp2p+switch
+    #[arg(long, visible_alias = "system", value_delimiter = ',')]
+    systems: Vec<String>,
     /// Where to write; results/NAME-DATE if left out
     #[arg(long)]
     out: Option<PathBuf>,
@@ -37,6 +40,7 @@ struct Choices {
 #[command(after_help = "Examples:
   sudo nearcast run fig3
   sudo nearcast run single --viewers 1,8 --systems assisted --quick
+  sudo nearcast run planetlab-overloaded --peers 20 --duration 120s --repeat 3
   sudo nearcast run my-scenario.toml --out results/mine")]
 pub struct RunArgs {
     /// An experiment's name (see `nearcast list`) or the path of a scenario file
@@ -44,6 +48,8 @@ pub struct RunArgs {
     /// These numbers of viewers in place of the scenario's
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64))]
     viewers: Vec<u32>,
+    #[command(flatten)]
+    mesh: Wishes,
     #[command(flatten)]
     common: Choices,
 }
@@ -63,7 +69,7 @@ const COMPARED: [&str; 3] = ["fig2", "fig3", "single"];
 
 /// CDN against P2P-assisted, with everything that the paper and this project ask of it.
 pub fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
-    let selection = args.common.selection(&args.viewers);
+    let selection = args.common.selection(&args.viewers)?;
     let mut specs = Vec::new();
     for name in COMPARED {
         let scenario = Scenario::find(name)?;
@@ -77,8 +83,20 @@ pub fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {
 
 /// One experiment.
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    if let Some(scenario) = MeshScenario::find(&args.experiment)? {
+        return args.run_mesh(scenario);
+    }
     let scenario = Scenario::find(&args.experiment)?;
-    let specs = runs(&scenario, &args.common.selection(&args.viewers));
+    if !args.mesh.is_empty() {
+        let names: Vec<&str> = planetlab::names().collect();
+        return Err(format!(
+            "--peers, --duration, --repeat and --judged are for experiments of the mesh ({}), and {} is none",
+            names.join(", "),
+            scenario.name
+        )
+        .into());
+    }
+    let specs = runs(&scenario, &args.common.selection(&args.viewers)?);
     if specs.is_empty() {
         return Err(format!("{} has none of the systems asked for", scenario.name).into());
     }
@@ -86,9 +104,22 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     execute(&words, &specs, &args.common, &args.viewers)
 }
 
+impl RunArgs {
+    fn run_mesh(&self, scenario: MeshScenario) -> Result<ExitCode, Failure> {
+        if !self.viewers.is_empty() {
+            return Err(format!("{} has peers and no viewers; say --peers", scenario.name).into());
+        }
+        let Choices { quick, seed, systems, out } = self.common.clone();
+        let orders = planetlab::Orders { wishes: self.mesh.clone(), systems, quick, seed, out };
+        planetlab::run(&self.experiment, scenario, &orders)
+    }
+}
+
 impl Choices {
-    fn selection(&self, viewers: &[u32]) -> Selection {
-        Selection { quick: self.quick, systems: self.systems.clone(), viewers: viewers.to_vec() }
+    fn selection(&self, viewers: &[u32]) -> Result<Selection, Failure> {
+        let systems: Result<Vec<System>, String> =
+            self.systems.iter().map(|name| name.parse()).collect();
+        Ok(Selection { quick: self.quick, systems: systems?, viewers: viewers.to_vec() })
     }
 
     /// The command line that does the same again.
@@ -99,8 +130,7 @@ impl Choices {
         }
         let list = |items: Vec<String>| items.join(",");
         if !self.systems.is_empty() {
-            let systems = self.systems.iter().map(|system| system.name().to_owned()).collect();
-            words.push_str(&format!(" --systems {}", list(systems)));
+            words.push_str(&format!(" --systems {}", list(self.systems.clone())));
         }
         if !viewers.is_empty() {
             words.push_str(&format!(
@@ -253,7 +283,7 @@ fn now() -> u64 {
 }
 
 /// Today and now in UTC, as a folder's name.
-fn date() -> String {
+pub(crate) fn date() -> String {
     let seconds = now() / 1_000_000_000;
     let (year, month, day) = civil(seconds / 86_400);
     let of_day = seconds % 86_400;
@@ -297,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_result_says_how_to_make_it_again() {
-        let args = Choices { quick: true, seed: 7, systems: vec![System::Hls], out: None };
+        let args = Choices { quick: true, seed: 7, systems: vec!["hls".to_owned()], out: None };
         assert_eq!(
             args.words("run fig3", &[1, 8]),
             "sudo nearcast run fig3 --seed 7 --quick --systems hls --viewers 1,8"

@@ -18,6 +18,12 @@ mod streaming;
 mod truth;
 mod versions;
 
-pub(crate) use command::alone;
+pub(crate) use cast::{controller, publisher};
+pub(crate) use collect::lines;
 pub use command::{CompareArgs, RunArgs, compare, run};
+pub(crate) use command::{alone, date};
+pub(crate) use nginx::Cdn;
+pub(crate) use progress::Progress;
+pub(crate) use stage::{free_address, switch_port_delays, unasked_drops, wait_for_event};
 pub(crate) use streaming::pings_under_stream;
+pub(crate) use versions::{ffmpeg_bursts, machine, versions};

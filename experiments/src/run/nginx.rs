@@ -1,6 +1,13 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nearcast_media::StreamName;
+
+use super::cast;
+use crate::Failure;
+use crate::result::FolderError;
+use crate::world::{Process, Shutdown, World};
 
 /// Where HLS is served.
 pub(super) const HTTP_PORT: u16 = 8080;
@@ -20,27 +27,72 @@ fn module() -> Option<PathBuf> {
         .find(|file| file.exists())
 }
 
-/// Where the playlist of a stream is written.
-pub(super) fn playlist(prefix: &Path, key: &StreamName) -> PathBuf {
-    prefix.join("hls").join(format!("{}.m3u8", key.key()))
+/// What a CDN does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cdn<'a> {
+    /// The one stream whose application it has.
+    pub(crate) key: &'a StreamName,
+    /// Whether it cuts HLS fragments.
+    pub(crate) hls: bool,
+    /// Whether the seed beside it is asked about publishers.
+    pub(crate) seed: bool,
 }
 
-/// The whole configuration: nothing of the machine's own nginx is used or touched.
-pub(super) fn configuration(prefix: &Path, key: &StreamName, hls: bool) -> String {
-    let load =
-        module().map(|file| format!("load_module {};\n", file.display())).unwrap_or_default();
-    let prefix = prefix.display();
-    let app = key.app();
-    let hls = if hls {
+/// How long it may take until it listens.
+const READY: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(10);
+
+impl Cdn<'_> {
+    /// Starts nginx in `host`, with its files in `prefix`, and waits until players can come.
+    pub(crate) fn start(
+        &self,
+        world: &World,
+        host: &str,
+        prefix: &Path,
+        shutdown: Shutdown,
+    ) -> Result<Process, Failure> {
+        let hls = prefix.join("hls");
+        std::fs::create_dir_all(&hls).map_err(FolderError::io(&hls))?;
+        let file = prefix.join("nginx.conf");
+        // nginx reads relative paths against its prefix, so make it whole.
+        let prefix = std::path::absolute(prefix).map_err(FolderError::io(prefix))?;
+        std::fs::write(&file, self.configuration(&prefix)).map_err(FolderError::io(&file))?;
+        let process = world.spawn_in(host, "nginx", cast::nginx(&prefix)?)?;
+        let listens = || {
+            let rtmp = SocketAddr::from((Ipv4Addr::LOCALHOST, 1935));
+            let connects = world.in_namespace(host, || TcpStream::connect(rtmp).is_ok());
+            (connects.unwrap_or(false) || !process.is_running()).then(|| process.is_running())
+        };
+        match shutdown.wait_for(READY, LOOK, listens)? {
+            Some(true) => Ok(process),
+            _ => Err(format!("nginx does not listen: {}", process.last_words(400)).into()),
+        }
+    }
+
+    /// The whole configuration: nothing of the machine's own nginx is used or touched.
+    fn configuration(&self, prefix: &Path) -> String {
+        let load =
+            module().map(|file| format!("load_module {};\n", file.display())).unwrap_or_default();
+        let prefix = prefix.display();
+        let app = self.key.app();
+        let hls = if self.hls {
+            format!(
+                "hls on;\n            hls_path {prefix}/hls;\n            hls_fragment {FRAGMENT};\n            \
+                 hls_playlist_length {PLAYLIST};\n            hls_cleanup off;"
+            )
+        } else {
+            "hls off;".to_owned()
+        };
+        let seed = match self.seed {
+            true => {
+                "# The seed beside it admits publishers, and reads along what they publish.
+                on_publish http://127.0.0.1:7936/on_publish;
+                on_publish_done http://127.0.0.1:7936/on_publish_done;"
+            }
+            false => "# Nobody asks who publishes.",
+        };
         format!(
-            "hls on;\n            hls_path {prefix}/hls;\n            hls_fragment {FRAGMENT};\n            \
-             hls_playlist_length {PLAYLIST};\n            hls_cleanup off;"
-        )
-    } else {
-        "hls off;".to_owned()
-    };
-    format!(
-        "{load}user root;
+            "{load}user root;
 daemon off;
 master_process off;
 worker_processes 1;
@@ -57,9 +109,7 @@ rtmp {{
             # Viewers may come before the broadcaster. (Players of a stream that has ended may then wait
             # for more; the peers tell theirs that it is over.)
             idle_streams on;
-            # The seed beside it admits publishers, and reads along what they publish.
-            on_publish http://127.0.0.1:7936/on_publish;
-            on_publish_done http://127.0.0.1:7936/on_publish_done;
+            {seed}
             {hls}
         }}
     }}
@@ -79,7 +129,13 @@ http {{
     }}
 }}
 "
-    )
+        )
+    }
+}
+
+/// Where the playlist of a stream is written.
+pub(super) fn playlist(prefix: &Path, key: &StreamName) -> PathBuf {
+    prefix.join("hls").join(format!("{}.m3u8", key.key()))
 }
 
 #[cfg(test)]
@@ -94,9 +150,10 @@ mod tests {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let key: StreamName = "live/cam".parse().expect("a name");
-        for hls in [true, false] {
+        for (hls, seed) in [(true, true), (false, true), (false, false)] {
             let path = folder.path().join("nginx.conf");
-            std::fs::write(&path, configuration(folder.path(), &key, hls)).expect("written");
+            let cdn = Cdn { key: &key, hls, seed };
+            std::fs::write(&path, cdn.configuration(folder.path())).expect("written");
             let output = Command::new(&nginx)
                 .arg("-t")
                 .args(["-e", "stderr", "-c"])

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// One line that says what is being done and how long all of it will still take.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     run: String,
     /// Estimated time of the runs that are over, and of the present one.
@@ -14,7 +14,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// For work of about `total`.
-    pub(super) fn new(total: Duration) -> Progress {
+    pub(crate) fn new(total: Duration) -> Progress {
         let bar = ProgressBar::new(total.as_secs().max(1));
         let style = "{elapsed_precise} {bar:30} about {prefix} left  {wide_msg}";
         bar.set_style(ProgressStyle::with_template(style).expect("a template"));
@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// The next run begins.
-    pub(super) fn begin(&mut self, run: String, estimate: Duration) {
+    pub(crate) fn begin(&mut self, run: String, estimate: Duration) {
         self.done += std::mem::replace(&mut self.current, estimate);
         self.began = Instant::now();
         self.run = run;
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// What is being done now. Where there is no terminal, each is a line.
-    pub(super) fn phase(&self, phase: &str) {
+    pub(crate) fn phase(&self, phase: &str) {
         if self.bar.is_hidden() {
             eprintln!("{}: {phase}", self.run);
         }
@@ -47,7 +47,7 @@ impl Progress {
     }
 
     /// Time has passed.
-    pub(super) fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let passed = self.done + self.began.elapsed().min(self.current);
         self.bar.set_position(passed.as_secs());
         let left = self.bar.length().unwrap_or(0).saturating_sub(passed.as_secs());
@@ -55,7 +55,7 @@ impl Progress {
     }
 
     /// A line above the bar.
-    pub(super) fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         if self.bar.is_hidden() {
             eprintln!("{line}");
         } else {

@@ -7,11 +7,11 @@ use nix::sys::signal::Signal;
 
 use super::plan::Spec;
 use super::progress::Progress;
-use super::stage::{Setup, Stage};
+use super::stage::{Setup, Stage, unasked_drops};
 use super::{cast, collect, fault, truth};
 use crate::Failure;
 use crate::clip::{Clip, Pictures};
-use crate::measure::{Drops, Monitor, Watched, judge};
+use crate::measure::{Drops, LATE, Monitor, Watched, judge};
 use crate::ping::{self, Trains};
 use crate::result::{
     LinkSetting, LinkTraffic, LinkTruth, PingTrain, Run, System, Timeline, Viewer,
@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         self.progress.phase("measuring the links");
         self.truth = truth::measure(self.stage()?, shutdown)?;
 
-        self.drops_before = self.stage()?.unasked_drops();
+        self.drops_before = unasked_drops(&self.stage()?.world);
         self.stage()?
             .world
             .links()?
@@ -399,7 +399,7 @@ impl<'a> Session<'a> {
             keep(self.note_traffic());
         }
         if let Some(stage) = &self.stage {
-            self.drops = stage.unasked_drops();
+            self.drops = unasked_drops(&stage.world);
             if let Ok(stats) =
                 stage.world.links().map_err(Failure::from).and_then(|mut links| Ok(links.stats()?))
             {
@@ -468,6 +468,7 @@ impl<'a> Session<'a> {
             fidelity: judge(
                 self.watched,
                 self.link_late,
+                LATE,
                 self.drops.since(&self.drops_before),
                 self.doubts,
             ),

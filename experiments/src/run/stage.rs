@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use nearcast_media::StreamName;
 use nearcast_topologies::{Role, Topology};
 
 use super::cast::{self, PeerSettings};
-use super::nginx;
+use super::nginx::Cdn;
 use crate::Failure;
 use crate::measure::Drops;
 use crate::result::FolderError;
@@ -83,7 +83,12 @@ impl Stage {
             viewer_peers: Vec::new(),
             folder: setup.folder.to_owned(),
         };
-        stage.start_cdn(setup, shutdown)?;
+        Cdn { key: setup.key, hls: setup.hls, seed: true }.start(
+            &stage.world,
+            &stage.cdn,
+            &stage.nginx_prefix(),
+            shutdown,
+        )?;
         let mut peers = vec![stage.start_seed(setup)?, stage.start_broadcaster(setup)?];
         for viewer in stage.viewers.clone() {
             let events = stage.events(&viewer);
@@ -94,7 +99,7 @@ impl Stage {
         }
         let controller = stage.controller.clone();
         for _ in &topology.switches {
-            stage.wait_for_event(
+            wait_for_event(
                 &controller,
                 &journal,
                 "\"switch_ready\"",
@@ -103,7 +108,7 @@ impl Stage {
             )?;
         }
         for (process, events) in &peers {
-            stage.wait_for_event(process, events, "\"started\"", 1, shutdown)?;
+            wait_for_event(process, events, "\"started\"", 1, shutdown)?;
         }
         Ok(stage)
     }
@@ -118,61 +123,8 @@ impl Stage {
         self.folder.join("nginx")
     }
 
-    /// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and
-    /// in the link process.
-    pub(super) fn unasked_drops(&self) -> Drops {
-        let mut drops = Drops::backlog();
-        for node in self.world.nodes() {
-            let interfaces: Vec<&str> =
-                node.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-            let ours = |name: &str| interfaces.contains(&name);
-            match self.world.in_namespace(&node.name, || Drops::here(&node.name, ours)) {
-                Ok(found) => drops.join(found),
-                // A switch's ports are in the machine's own namespace, whose sockets are not ours.
-                Err(_) => {
-                    let mut found = Drops::here(&node.name, ours);
-                    found.0.retain(|place, _| !place.contains(" UDP "));
-                    drops.join(found);
-                }
-            }
-        }
-        if let Ok(stats) = self.world.links().and_then(|mut links| {
-            links.stats().map_err(|error| crate::world::Error::Link(error.to_string()))
-        }) {
-            for link in stats.links {
-                let unasked = |pipe: &nearcast_link::PipeStats| pipe.overrun + pipe.refused;
-                drops.0.insert(
-                    format!("link {}", link.name),
-                    unasked(&link.a_to_b) + unasked(&link.b_to_a),
-                );
-            }
-        }
-        drops
-    }
-
     fn peer<'a>(&self, setup: &Setup<'_>, events: &'a Path) -> PeerSettings<'a> {
         PeerSettings { cdn: self.cdn_address, peering: setup.peering, events }
-    }
-
-    fn start_cdn(&self, setup: &Setup<'_>, shutdown: Shutdown) -> Result<(), Failure> {
-        let prefix = self.nginx_prefix();
-        let hls = prefix.join("hls");
-        std::fs::create_dir_all(&hls).map_err(FolderError::io(&hls))?;
-        let file = prefix.join("nginx.conf");
-        // nginx reads relative paths against its prefix, so make it whole.
-        let prefix = std::path::absolute(&prefix).map_err(FolderError::io(&prefix))?;
-        let text = nginx::configuration(&prefix, setup.key, setup.hls);
-        std::fs::write(&file, text).map_err(FolderError::io(&file))?;
-        let process = self.world.spawn_in(&self.cdn, "nginx", cast::nginx(&prefix)?)?;
-        let listens = || {
-            let rtmp = SocketAddr::from((Ipv4Addr::LOCALHOST, 1935));
-            let connects = self.world.in_namespace(&self.cdn, || TcpStream::connect(rtmp).is_ok());
-            (connects.unwrap_or(false) || !process.is_running()).then(|| process.is_running())
-        };
-        match shutdown.wait_for(READY, LOOK, listens)? {
-            Some(true) => Ok(()),
-            _ => Err(format!("nginx does not listen: {}", process.last_words(400)).into()),
-        }
     }
 
     fn start_seed(&self, setup: &Setup<'_>) -> Result<(Process, PathBuf), Failure> {
@@ -188,36 +140,6 @@ impl Stage {
         Ok((self.world.spawn_in(&self.broadcaster, &name, command)?, events))
     }
 
-    /// Waits until `file` has `count` lines with `text`, or says why that will not happen.
-    pub(super) fn wait_for_event(
-        &self,
-        process: &Process,
-        file: &Path,
-        text: &str,
-        count: usize,
-        shutdown: Shutdown,
-    ) -> Result<(), Failure> {
-        let seen = || {
-            let lines = std::fs::read_to_string(file).unwrap_or_default();
-            if lines.lines().filter(|line| line.contains(text)).count() >= count {
-                return Some(true);
-            }
-            (!process.is_running()).then_some(false)
-        };
-        match shutdown.wait_for(READY, LOOK, seen)? {
-            Some(true) => Ok(()),
-            Some(false) => {
-                Err(format!("{} ended: {}", process.name(), process.last_words(400)).into())
-            }
-            None => {
-                let seconds = READY.as_secs();
-                let said = process.last_words(400);
-                Err(format!("{} did not say {text} within {seconds} s: {said}", process.name())
-                    .into())
-            }
-        }
-    }
-
     /// Starts a program in a host whose output nobody waits for.
     pub(super) fn start(
         &self,
@@ -229,9 +151,67 @@ impl Stage {
     }
 }
 
+/// Waits until `file` has `count` lines with `text`, or says why that will not happen.
+pub(crate) fn wait_for_event(
+    process: &Process,
+    file: &Path,
+    text: &str,
+    count: usize,
+    shutdown: Shutdown,
+) -> Result<(), Failure> {
+    let seen = || {
+        let lines = std::fs::read_to_string(file).unwrap_or_default();
+        if lines.lines().filter(|line| line.contains(text)).count() >= count {
+            return Some(true);
+        }
+        (!process.is_running()).then_some(false)
+    };
+    match shutdown.wait_for(READY, LOOK, seen)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(format!("{} ended: {}", process.name(), process.last_words(400)).into()),
+        None => {
+            let seconds = READY.as_secs();
+            let said = process.last_words(400);
+            Err(format!("{} did not say {text} within {seconds} s: {said}", process.name()).into())
+        }
+    }
+}
+
+/// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and in
+/// the link process.
+pub(crate) fn unasked_drops(world: &World) -> Drops {
+    let mut drops = Drops::backlog();
+    for node in world.nodes() {
+        let interfaces: Vec<&str> =
+            node.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        let ours = |name: &str| interfaces.contains(&name);
+        match world.in_namespace(&node.name, || Drops::here(&node.name, ours)) {
+            Ok(found) => drops.join(found),
+            // A switch's ports are in the machine's own namespace, whose sockets are not ours.
+            Err(_) => {
+                let mut found = Drops::here(&node.name, ours);
+                found.0.retain(|place, _| !place.contains(" UDP "));
+                drops.join(found);
+            }
+        }
+    }
+    if let Ok(stats) = world.links().and_then(|mut links| {
+        links.stats().map_err(|error| crate::world::Error::Link(error.to_string()))
+    }) {
+        for link in stats.links {
+            let unasked = |pipe: &nearcast_link::PipeStats| pipe.overrun + pipe.refused;
+            drops.0.insert(
+                format!("link {}", link.name),
+                unasked(&link.a_to_b) + unasked(&link.b_to_a),
+            );
+        }
+    }
+    drops
+}
+
 /// A port on loopback that nobody listens on now. Somebody may before we do: then the controller says
 /// so, and the run fails with that.
-fn free_address() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .map_err(|error| format!("no port is free: {error}"))?;
     Ok(socket.local_addr()?)
@@ -239,7 +219,7 @@ fn free_address() -> Result<SocketAddr, Failure> {
 
 /// What lies behind each switch port, by the port's name in the system: what the controller judges
 /// nearness by.
-fn switch_port_delays(world: &World, topology: &Topology) -> Vec<(String, Span)> {
+pub(crate) fn switch_port_delays(world: &World, topology: &Topology) -> Vec<(String, Span)> {
     let mut delays = Vec::new();
     for switch in &topology.switches {
         let Ok(node) = world.node(&switch.name) else { continue };

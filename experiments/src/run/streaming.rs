@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use nearcast_media::StreamName;
 use nearcast_topologies::Topology;
 
-use super::stage::{Setup, Stage};
+use super::stage::{Setup, Stage, wait_for_event};
 use super::{cast, versions};
 use crate::Failure;
 use crate::clip::Clip;
@@ -50,7 +50,7 @@ fn stream_and_ping(
     let publisher = stage.start(&stage.broadcaster, "publisher", publisher)?;
     for viewer in &stage.viewers {
         let peer = stage.events(viewer);
-        stage.wait_for_event(&publisher, &peer, "\"first_frame\"", 1, shutdown)?;
+        wait_for_event(&publisher, &peer, "\"first_frame\"", 1, shutdown)?;
     }
     let count = plans.iter().map(|plan| plan.count).max().unwrap_or(0);
     let trains = Trains::start(ping::open(&stage.world, plans)?, Instant::now())?;

@@ -19,7 +19,7 @@ const PROGRAMS: [(&str, &str); 7] = [
 const OURS: [&str; 3] = ["nearcast-controller", "nearcast-peer", "nearcast-link"];
 
 /// Every program's own word on its version; the kernel and this program too.
-pub(super) fn versions() -> BTreeMap<String, String> {
+pub(crate) fn versions() -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
     for (program, argument) in PROGRAMS {
         if let Some(path) = find_system_program(program) {
@@ -61,7 +61,7 @@ fn first_line(program: &Path, argument: &str) -> String {
 }
 
 /// What this machine is.
-pub(super) fn machine() -> MachineFacts {
+pub(crate) fn machine() -> MachineFacts {
     let after = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.starts_with(key))?;
         Some(line.split_once([':', '='])?.1.trim().trim_matches('"').to_owned())
@@ -84,7 +84,7 @@ fn read(path: &str) -> String {
 }
 
 /// Whether this FFmpeg sends the beginning of a file at once with `-re`, and can be told not to.
-pub(super) fn ffmpeg_bursts() -> bool {
+pub(crate) fn ffmpeg_bursts() -> bool {
     let output =
         Command::new("ffmpeg").args(["-hide_banner", "-h", "long"]).stdin(Stdio::null()).output();
     output.is_ok_and(|output| {

@@ -21,7 +21,7 @@ impl Scenario {
             return Scenario::read(&format!("scenarios/{name}.toml"), text);
         }
         if !name.contains('/') && !name.ends_with(".toml") {
-            let known = names().collect::<Vec<_>>().join(", ");
+            let known = names().chain(crate::planetlab::names()).collect::<Vec<_>>().join(", ");
             return Err(Error::Choice {
                 file: "nearcast".to_owned(),
                 message: format!(

@@ -8,13 +8,13 @@ use nearcast_machine::{Seed, Span};
 use super::judge::judge;
 use super::perform::{Plan, perform};
 use super::population::Peers;
-use super::result::{SIMULATION_FORMAT, Simulations, store};
+use super::result::{SIMULATION_FORMAT, Simulations};
 use super::scenario::{Crowd, PEERS_MAX, SimScenario};
 use super::settings::Change;
 use super::{csv, figures, page};
 use crate::Failure;
 use crate::figures::write_all;
-use crate::result::{FolderError, RESULT_FILE};
+use crate::result::{FolderError, RESULT_FILE, store};
 use crate::world::Shutdown;
 
 /// `nearcast simulate SCENARIO`

@@ -7,7 +7,7 @@ use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
 use super::stream::LAYERS;
 use crate::figures::Figure;
-use crate::figures::canvas::{Area, Drawn, legend};
+use crate::figures::canvas::{legend, plane};
 use crate::figures::style;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
@@ -92,9 +92,9 @@ fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Fig
          Systems by colour; the lighter a line, the less its peers have or give.",
         (760, 420),
         |area| {
-            let mut chart = frame(
+            let mut chart = plane(
                 area,
-                0.0..result.full_kbit * 1.05,
+                (0.0..result.full_kbit * 1.05, 0.0..1.05),
                 "playback rate, kbit/s",
                 "share of sessions",
             )?;
@@ -130,9 +130,9 @@ fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
         (760, 400),
         |area| {
             let columns = (LAYERS + 1) * runs.len().max(1);
-            let mut chart = frame(
+            let mut chart = plane(
                 area,
-                0.0..columns as f64,
+                (0.0..columns as f64, 0.0..1.05),
                 "system, and within it the layer",
                 "received chunk ratio",
             )?;
@@ -176,7 +176,8 @@ fn over_time(population: &str, runs: &[&SimRun]) -> Figure {
          most that there are.",
         (760, 380),
         |area| {
-            let mut chart = frame(area, begin..end.max(begin + 1e-3), "hours", "part")?;
+            let across = begin..end.max(begin + 1e-3);
+            let mut chart = plane(area, (across, 0.0..1.05), "hours", "part")?;
             if let Some(run) = runs.first() {
                 let peak = run.peak.max(1) as f64;
                 let peers =
@@ -204,40 +205,4 @@ fn over_time(population: &str, runs: &[&SimRun]) -> Figure {
             legend(&mut chart, SeriesLabelPosition::LowerRight)
         },
     )
-}
-
-type Chart<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
-
-/// A chart from 0 to 1 upwards.
-fn frame<'a, 'b: 'a>(
-    area: &Area<'b>,
-    across: std::ops::Range<f64>,
-    x: &str,
-    y: &str,
-) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>> {
-    let mut chart = ChartBuilder::on(area)
-        .margin(14)
-        .margin_right(24)
-        .x_label_area_size(44)
-        .y_label_area_size(58)
-        .build_cartesian_2d(across, 0.0..1.05)?;
-    let drawn: Drawn = (|| {
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(style::GRID)
-            .axis_style(style::DIM)
-            .label_style(style::text(13))
-            .axis_desc_style(style::dim_text(13))
-            .x_desc(x)
-            .y_desc(y)
-            .y_labels(6)
-            .draw()?;
-        Ok(())
-    })();
-    drawn.map(|()| chart)
 }

@@ -26,8 +26,6 @@ mod tests;
 
 pub use class::Class;
 pub use command::{Args, main};
-pub use result::{
-    Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema, store,
-};
+pub use result::{Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema};
 pub use scenario::{Crowd, Paper, SimScenario, names};
 pub use settings::Change;

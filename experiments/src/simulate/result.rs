@@ -1,14 +1,11 @@
 //! What simulations leave behind, as `result.json`. Its shape is `docs/simulation.schema.json`.
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Paper;
 use super::stream::LAYERS;
-use crate::result::{FolderError, Goal, RESULT_FILE};
+use crate::result::Goal;
 
 /// The version of the file.
 pub const SIMULATION_FORMAT: u32 = 2;
@@ -193,22 +190,4 @@ pub fn schema() -> schemars::Schema {
     let mut schema = schemars::schema_for!(Simulations);
     schema.insert("title".to_owned(), "nearcast simulation result".into());
     schema
-}
-
-/// Writes `result.json` so that a reader sees the old one or the new one, never half of one.
-pub fn store(folder: &Path, result: &Simulations) -> Result<(), FolderError> {
-    fs::create_dir_all(folder).map_err(FolderError::io(folder))?;
-    let path: PathBuf = folder.join(RESULT_FILE);
-    let partial = folder.join("result.json.partial");
-    let write = || -> io::Result<()> {
-        let mut file = io::BufWriter::new(fs::File::create(&partial)?);
-        serde_json::to_writer(&mut file, result)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&partial, &path)
-    };
-    write().map_err(|source| {
-        // What is half written is of no use, and on a full disk it is in the way.
-        let _ = fs::remove_file(&partial);
-        FolderError::Io { path, source }
-    })
 }

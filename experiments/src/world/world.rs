@@ -17,6 +17,8 @@ use super::shutdown::{Shield, Shutdown};
 use super::sweep::remove_all;
 use super::{Datapath, Error, Process, Removed, ovs};
 
+/// What the link process is called.
+const LINKS: &str = "link";
 /// How long the link process may take until it listens.
 const LINK_START: Duration = Duration::from_secs(10);
 
@@ -188,6 +190,11 @@ impl World {
         Ok(links.lock().unwrap_or_else(|poison| poison.into_inner()))
     }
 
+    /// The number of the link process; none where the links are the kernel's.
+    pub fn link_process(&self) -> Option<u32> {
+        self.processes().iter().find(|process| process.name() == LINKS).map(Process::pid)
+    }
+
     /// Plugs a link in, or pulls it.
     pub fn set_link_up(&self, link: &str, up: bool) -> Result<(), Error> {
         let name = self.link_name(link)?;
@@ -217,7 +224,7 @@ impl World {
 
         let mut command = Command::new(programs::find("nearcast-link")?);
         command.arg("run").arg("--socket").arg(&socket).args(["--seed", &seed.to_string()]);
-        let process = self.spawn("link", command)?;
+        let process = self.spawn(LINKS, command)?;
         let answers = || match Client::connect(&socket) {
             Ok(client) => Some(Some(client)),
             Err(_) => (!process.is_running()).then_some(None),
@@ -307,7 +314,7 @@ impl World {
         let _shield = Shield::raise();
         let mut processes = std::mem::take(&mut *self.processes());
         // The link process goes last, since Mininet asks it to remove the links.
-        let split = processes.iter().position(|process| process.name() == "link");
+        let split = processes.iter().position(|process| process.name() == LINKS);
         let link = split.map(|at| processes.remove(at));
 
         let stopped = stop_all(&processes);

@@ -31,7 +31,7 @@ use crate::journal::Journal;
 use crate::keys::PublicKey;
 use crate::life::{Death, Life};
 use crate::metrics;
-use crate::players::{Player, Stage, play_http_flv, play_without_player};
+use crate::players::{Player, Stage, play_http_flv, play_without_player, record};
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use house::MeshHouse;
@@ -44,8 +44,8 @@ pub(crate) use settings::{Part, Source, settings};
 use swarm::News;
 pub(crate) use swarm::Swarm;
 pub(crate) use trust::Anchor;
-use words::event_of;
 pub(crate) use words::status_of;
+use words::{event_of, progress_of};
 
 /// Runs until `end` comes true.
 pub(crate) async fn run(
@@ -91,6 +91,9 @@ pub(crate) async fn run(
     journal.note(Event::started(Role::Mesh));
     for stream in args.play {
         tokio::spawn(play_without_player(stage.clone(), stream));
+    }
+    for recording in args.record {
+        tokio::spawn(record(stage.clone(), recording));
     }
     drop(stage);
 

@@ -4,11 +4,12 @@ use std::net::SocketAddrV4;
 use nearcast_engine::mesh::wire::Datagram;
 use nearcast_engine::mesh::{Event as EngineEvent, Relation, Settings};
 use nearcast_machine::{Seed, Span, Time};
-use nearcast_media::{Kind, Media, StreamId, StreamName, stamp};
+use nearcast_media::flv::{self, Codec};
+use nearcast_media::{Kind, Media, StreamId, StreamName, Unit, stamp};
 use tokio::sync::watch;
 
 use super::chunks::{Assembled, Assembler};
-use super::{Anchor, News, Swarm, event_of, status_of};
+use super::{Anchor, News, Swarm, event_of, progress_of, status_of};
 use crate::audience::Audience;
 use crate::events::{Event, Role, Summary, Way};
 use crate::frames::frame_of;
@@ -21,6 +22,8 @@ use crate::status::{Rate, Status, StreamStatus};
 const STREAMS: usize = 64;
 /// How often it is looked at whether a stream is still read, and still comes.
 const LOOK: Span = Span::from_millis(500);
+/// How often it is written down how far a stream has come.
+const TELL: Span = Span::from_secs(1);
 /// How long a stream is kept without a reader: players that probe connect twice.
 const UNREAD: Span = Span::from_secs(3);
 /// How long nothing may come after what has come was played. A new publish of the same stream is found
@@ -60,6 +63,8 @@ struct Playing {
     /// How many chunks had come, and since when it is so many.
     came: (u64, Time),
     read_at: Time,
+    /// When it is next written down how far it has come.
+    tell_at: Time,
 }
 
 impl MeshNode {
@@ -126,6 +131,7 @@ impl MeshNode {
             rate: Rate::default(),
             came: (0, now),
             read_at: now,
+            tell_at: now + TELL,
         };
         self.streams.insert(stream, playing);
         self.look_at = self.look_at.max(now + LOOK);
@@ -148,6 +154,7 @@ impl MeshNode {
         let MeshNode { streams, net, journal, totals, .. } = self;
         let Some(mut playing) = streams.remove(&stream) else { return };
         playing.finish(now, journal, totals);
+        journal.note(progress_of(playing.name.as_str(), &playing.swarm));
         playing.swarm.leave(now, net);
         totals.slow_players += playing.audience.cut_off();
         totals.rejected += playing.swarm.statistics().forged + playing.swarm.polluted();
@@ -191,6 +198,10 @@ impl MeshNode {
             }
             if playing.audience.readers() > 0 {
                 playing.read_at = now;
+            }
+            if playing.tell_at <= now {
+                playing.tell_at = now + TELL;
+                self.journal.note(progress_of(playing.name.as_str(), &playing.swarm));
             }
             let patience = if came > 0 { lag + DRY } else { COMING };
             let dry = playing.came.1 + patience <= now;
@@ -249,7 +260,7 @@ impl Playing {
         }
         if unit.header && unit.kind != Kind::Data {
             self.header(unit.media());
-        } else {
+        } else if !self.lacks_header(&unit) {
             self.audience.release(&unit);
         }
 
@@ -276,6 +287,14 @@ impl Playing {
             frame.way = Some(way);
             journal.note(Event::Frame(frame));
         }
+    }
+
+    /// Whether it is a picture that no player can decode, as what its headers say is still to come: of a
+    /// first group of pictures that comes in parts the keyframe's stamp may be missing.
+    fn lacks_header(&self, unit: &Unit) -> bool {
+        let header = flv::BodyHeader::parse(unit.kind, &unit.body);
+        let needs = header.is_some_and(|header| header.codec == Codec::Avc);
+        needs && !self.headers.iter().any(|header| header.kind == unit.kind)
     }
 
     /// Gives players a sequence header, unless they have it.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use nearcast_engine::mesh::{Cause, Event as EngineEvent, PeerId, Relation, Statistics};
 
 use super::Swarm;
-use crate::events::Event;
+use crate::events::{Event, Progress};
 use crate::status::{MeshLayer, MeshNeighbour, MeshStatus};
 
 pub(crate) fn event_of(stream: &str, event: EngineEvent) -> Event {
@@ -47,6 +47,26 @@ fn cause_of(cause: Cause) -> String {
         Cause::Leaving => "leaving",
     }
     .to_owned()
+}
+
+/// What came of a stream so far.
+pub(super) fn progress_of(stream: &str, swarm: &Swarm) -> Event {
+    let statistics = swarm.statistics();
+    let layers = &statistics.layers[..usize::from(swarm.settings().layers)];
+    Event::Progress(Progress {
+        stream: stream.to_owned(),
+        due: layers.iter().map(|layer| layer.due).collect(),
+        played: layers.iter().map(|layer| layer.played).collect(),
+        played_bytes: layers.iter().map(|layer| layer.played_bytes).collect(),
+        regular_layers: statistics.regular_layers,
+        neighbours: u16::try_from(swarm.neighbours().count()).unwrap_or(u16::MAX),
+        chunks_neighbours: statistics.chunks_neighbours,
+        chunks_fallback: statistics.chunks_fallback,
+        duplicates: statistics.duplicates,
+        late: statistics.late,
+        served_bytes: statistics.served_bytes,
+        sent_bytes: statistics.sent_bytes,
+    })
 }
 
 /// A swarm as it is now.

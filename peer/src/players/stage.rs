@@ -11,7 +11,7 @@ use crate::journal::Journal;
 use crate::life::Life;
 use crate::queue::Outlet;
 
-/// Between attempts to play a stream that is not there yet, for `--play`.
+/// Between attempts to play a stream that is not there yet, for `--play` and `--record`.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// What a player waits for before it has a place.
@@ -78,15 +78,22 @@ impl Drop for Seat {
 
 /// Plays `stream` whenever it is there.
 pub(crate) async fn play_without_player(stage: Stage, stream: StreamName) {
-    loop {
-        let opening = stage.open(stream.app(), stream.key(), None, Protocol::Headless);
-        match stage.life.during(opening).await {
-            None => return,
-            Some(Ok(mut seat)) => while seat.outlet.next().await.is_some() {},
-            Some(Err(reason)) => tracing::debug!("{stream}: {reason}"),
-        }
+    while let Some(mut seat) = wait_for(&stage, &stream).await {
+        while seat.outlet.next().await.is_some() {}
         if stage.life.during(tokio::time::sleep(AGAIN)).await.is_none() {
             return;
         }
+    }
+}
+
+/// A place for nobody in particular, once `stream` is there; `None` when the program ends before.
+pub(super) async fn wait_for(stage: &Stage, stream: &StreamName) -> Option<Seat> {
+    loop {
+        let opening = stage.open(stream.app(), stream.key(), None, Protocol::Headless);
+        match stage.life.during(opening).await? {
+            Ok(seat) => return Some(seat),
+            Err(reason) => tracing::debug!("{stream}: {reason}"),
+        }
+        stage.life.during(tokio::time::sleep(AGAIN)).await?;
     }
 }

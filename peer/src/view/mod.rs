@@ -23,7 +23,8 @@ use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
-use crate::players::{Player, Stage, play_http_flv, play_without_player};
+use crate::mesh;
+use crate::players::{Player, Stage, play_http_flv, play_without_player, record};
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use house::ViewHouse;
@@ -37,6 +38,13 @@ pub(crate) async fn run(
     seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
+    let source = match args.mesh {
+        Some(tracker) => {
+            let settings = mesh::settings(&args.policy, mesh::Part::Broadcaster)?;
+            Some(mesh::Source { settings, tracker: Some(tracker) })
+        }
+        None => None,
+    };
     let socket = Datagrams::bind(args.common.udp).map_err(Error::bind("UDP", args.common.udp))?;
     let socket = Arc::new(socket);
     let rtmp = RtmpPort::bind(args.listen).map_err(Error::bind("RTMP", args.listen))?;
@@ -51,7 +59,8 @@ pub(crate) async fn run(
         ..Settings::default()
     };
     let net = Net::new(Arc::clone(&socket));
-    let node = Shared::new(ViewNode::new(net, journal.clone(), settings, peering, seed));
+    let node = ViewNode::new(net, journal.clone(), settings, peering, source, seed);
+    let node = Shared::new(node);
     let house = ViewHouse { node: Arc::clone(&node), life: life.clone(), cdn: args.common.cdn };
     let stage = Stage { house: Arc::new(house), journal: journal.clone(), life: life.clone() };
 
@@ -69,10 +78,13 @@ pub(crate) async fn run(
     for stream in args.play {
         tokio::spawn(play_without_player(stage.clone(), stream));
     }
+    for recording in args.record {
+        tokio::spawn(record(stage.clone(), recording));
+    }
     drop(stage);
 
     end.await;
-    node.with(|node, _| node.close_all());
+    node.with(|node, now| node.close_all(now));
     death.come().await;
     pump.abort();
     Ok(node.with(|node, _| node.summary()))

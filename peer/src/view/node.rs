@@ -6,7 +6,7 @@ use nearcast_engine::viewer::{CdnState, Event as EngineEvent, Input, Output, Rel
 use nearcast_engine::wire::Datagram;
 use nearcast_machine::{Machine, Seed, Time};
 use nearcast_media::peering::{Message, Role as PeeringRole};
-use nearcast_media::{Follower, Media, StreamId, StreamName};
+use nearcast_media::{Follower, Media, StreamId, StreamName, Unit};
 use tokio::sync::{mpsc, watch};
 
 use super::words;
@@ -14,6 +14,7 @@ use crate::audience::Audience;
 use crate::events::{Event, Role, Summary, Way};
 use crate::frames::frame_of;
 use crate::journal::Journal;
+use crate::mesh::{Source, Swarm, status_of, stream_of};
 use crate::offers::Offers;
 use crate::pump::{Net, Node, Received};
 use crate::queue::Outlet;
@@ -29,6 +30,8 @@ pub(super) struct ViewNode {
     settings: Settings,
     /// Whether offers are taken at all.
     peering: bool,
+    /// What makes this a source of the mesh.
+    source: Option<Source>,
     seed: Seed,
     streams: HashMap<StreamId, Playing>,
     serial: u64,
@@ -51,6 +54,8 @@ struct Playing {
     shown: bool,
     latest: Option<Latest>,
     rate: Rate,
+    /// Who is given what comes; there once the first unit has said of which publish it is.
+    swarm: Option<Box<Swarm>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +106,7 @@ impl ViewNode {
         journal: Journal,
         settings: Settings,
         peering: bool,
+        source: Option<Source>,
         seed: Seed,
     ) -> ViewNode {
         ViewNode {
@@ -108,6 +114,7 @@ impl ViewNode {
             journal,
             settings,
             peering,
+            source,
             seed,
             streams: HashMap::new(),
             serial: 0,
@@ -147,6 +154,7 @@ impl ViewNode {
             shown: false,
             latest: None,
             rate: Rate::default(),
+            swarm: None,
         };
         self.streams.insert(stream, playing);
         let id = PlayId { stream, serial: self.serial };
@@ -201,20 +209,23 @@ impl ViewNode {
     }
 
     /// Stops playing: nobody watches any more, or the program ends.
-    pub(super) fn close(&mut self, id: PlayId) {
+    pub(super) fn close(&mut self, now: Time, id: PlayId) {
         if playing(&mut self.streams, id).is_some() {
-            self.remove(id.stream);
+            self.remove(now, id.stream);
         }
     }
 
     /// Stops playing everything.
-    pub(super) fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self, now: Time) {
         let all: Vec<StreamId> = self.streams.keys().copied().collect();
-        all.into_iter().for_each(|stream| self.remove(stream));
+        all.into_iter().for_each(|stream| self.remove(now, stream));
     }
 
-    fn remove(&mut self, stream: StreamId) {
+    fn remove(&mut self, now: Time, stream: StreamId) {
         if let Some(mut playing) = self.streams.remove(&stream) {
+            if let Some(swarm) = &mut playing.swarm {
+                swarm.leave(now, &mut self.net);
+            }
             self.totals.slow_players += playing.audience.cut_off();
             self.totals.rejected += playing.machine.counters().rejected;
             playing.audience.end();
@@ -223,13 +234,18 @@ impl ViewNode {
 
     /// Does what the machine of `stream` asks for.
     fn drain(&mut self, now: Time, stream: StreamId) {
-        let ViewNode { streams, net, journal, totals, .. } = self;
+        let ViewNode { streams, net, journal, totals, source, seed, .. } = self;
         let Some(playing) = streams.get_mut(&stream) else { return };
         let mut over = false;
         while let Some(output) = playing.machine.poll() {
             match output {
                 Output::Header(media) => playing.audience.header(media),
-                Output::Release(release) => playing.release(now, &release, journal, totals),
+                Output::Release(release) => {
+                    playing.release(now, &release, journal, totals);
+                    if let Some(source) = source {
+                        playing.give_on(now, &release.unit, (source, *seed), net, journal);
+                    }
+                }
                 Output::Send { to, datagram } => {
                     if let Datagram::Join(_) = datagram {
                         let stream = playing.name.to_string();
@@ -263,7 +279,7 @@ impl ViewNode {
             }
         }
         if over {
-            self.remove(stream);
+            self.remove(now, stream);
         }
     }
 
@@ -288,13 +304,19 @@ impl ViewNode {
             peered: playing.machine.peered(),
             way: Some(words::path_of(playing.machine.path())),
             at_cdn: playing.at_cdn,
-            mesh: None,
+            mesh: playing.swarm.as_ref().map(|swarm| status_of(swarm)),
         });
         Status { role: Role::View, now: now.as_nanos(), streams: streams.collect(), totals }
     }
 }
 
 impl Playing {
+    /// The earlier of its machines'.
+    fn deadline(&self) -> Option<Time> {
+        let mesh = self.swarm.as_ref().and_then(|swarm| swarm.deadline());
+        self.machine.deadline().into_iter().chain(mesh).min()
+    }
+
     /// Hands a unit to the players, then writes it down.
     fn release(&mut self, now: Time, release: &Release, journal: &Journal, totals: &mut Summary) {
         let unit = &release.unit;
@@ -327,14 +349,52 @@ impl Playing {
             journal.note(Event::Frame(frame));
         }
     }
+
+    /// Hands a unit to the mesh, as its source.
+    fn give_on(
+        &mut self,
+        now: Time,
+        unit: &Unit,
+        (source, seed): (&Source, Seed),
+        net: &mut Net,
+        journal: &Journal,
+    ) {
+        // Another publish of the same name is another swarm.
+        if let Some(swarm) = self.swarm.take_if(|swarm| swarm.epoch() != Some(unit.epoch)).as_mut()
+        {
+            swarm.leave(now, net);
+        }
+        let (name, epoch) = (&self.name, unit.epoch);
+        let swarm = self.swarm.get_or_insert_with(|| {
+            let seed = seed.derive(&format!("{name} {epoch} mesh"));
+            let Source { settings, tracker } = source.clone();
+            Box::new(Swarm::source(name.id(), epoch, settings, tracker, seed))
+        });
+        swarm.publish(now, unit);
+        swarm.drain_source(name, net, journal);
+    }
 }
 
 impl Node for ViewNode {
     fn receive(&mut self, now: Time, from: SocketAddrV4, received: Received) {
+        if let Received::Mesh(datagram) = received {
+            let ViewNode { streams, net, journal, .. } = self;
+            let playing = streams.get_mut(&stream_of(&datagram));
+            let Some(Playing { name, swarm: Some(swarm), .. }) = playing else {
+                net.counts.reject();
+                return;
+            };
+            if !swarm.receive(now, from, datagram, net) {
+                net.counts.reject();
+            }
+            swarm.drain_source(name, net, journal);
+            return;
+        }
         if !self.peering {
             return;
         }
         match received {
+            Received::Mesh(_) => {}
             Received::Peer(datagram) => {
                 let stream = datagram.stream();
                 match self.streams.get_mut(&stream) {
@@ -377,24 +437,28 @@ impl Node for ViewNode {
                     }
                 }
             }
-            Received::Peering(Message::Answer(_)) | Received::Mesh(_) => self.net.counts.reject(),
+            Received::Peering(Message::Answer(_)) => self.net.counts.reject(),
         }
     }
 
     fn expire(&mut self, now: Time) {
-        let due = |playing: &Playing| playing.machine.deadline().is_some_and(|at| at <= now);
+        let due = |playing: &Playing| playing.deadline().is_some_and(|at| at <= now);
         let all: Vec<StreamId> =
             self.streams.iter().filter(|(_, p)| due(p)).map(|(&stream, _)| stream).collect();
         for stream in all {
             if let Some(playing) = self.streams.get_mut(&stream) {
                 playing.machine.expire(now);
+                if let Some(swarm) = &mut playing.swarm {
+                    swarm.expire(now, &mut self.net);
+                    swarm.drain_source(&playing.name, &mut self.net, &self.journal);
+                }
                 self.drain(now, stream);
             }
         }
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.streams.values().filter_map(|playing| playing.machine.deadline()).min()
+        self.streams.values().filter_map(Playing::deadline).min()
     }
 
     fn net(&mut self) -> &mut Net {

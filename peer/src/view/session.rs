@@ -97,7 +97,7 @@ impl Session {
                 break;
             }
         }
-        self.node.with(|node, _| node.close(self.id));
+        self.node.with(|node, now| node.close(now, self.id));
     }
 
     async fn play(&mut self, link: &mut Link<Client>) -> End {

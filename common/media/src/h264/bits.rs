@@ -11,6 +11,11 @@ impl<'a> Bits<'a> {
         Bits { bytes, at: 0 }
     }
 
+    /// How many bits were read.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn bit(&mut self) -> Option<bool> {
         let byte = self.bytes.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
@@ -43,6 +48,40 @@ impl<'a> Bits<'a> {
     }
 }
 
+/// Writes bits and Exp-Golomb codes.
+#[derive(Debug, Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    /// How many bits of the last byte are taken; 0 before the first and after a whole one.
+    used: u8,
+}
+
+impl BitWriter {
+    pub(super) fn bit(&mut self, bit: bool) {
+        if self.used == 0 {
+            self.bytes.push(0);
+        }
+        if let Some(last) = self.bytes.last_mut() {
+            *last |= u8::from(bit) << (7 - self.used);
+        }
+        self.used = (self.used + 1) % 8;
+    }
+
+    /// ue(v)
+    pub(super) fn unsigned(&mut self, value: u32) {
+        let code = u64::from(value) + 1;
+        let length = u64::BITS - code.leading_zeros();
+        (1..length).for_each(|_| self.bit(false));
+        (0..length).rev().for_each(|at| self.bit(code >> at & 1 == 1));
+    }
+
+    /// The payload, with its trailing bits (7.3.2.11).
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.bit(true);
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +94,17 @@ mod tests {
         assert_eq!([(); 5].map(|()| bits.unsigned()), [0, 1, 2, 3, 4].map(Some));
         let mut bits = Bits::new(&bytes);
         assert_eq!([(); 5].map(|()| bits.signed()), [0, 1, -1, 2, -2].map(Some));
+    }
+
+    #[test]
+    fn codes_read_back_as_they_were_written() {
+        let values = [0, 1, 2, 7, 8, 254, 255, 256, (1 << 31) - 1];
+        let mut writer = BitWriter::default();
+        values.iter().for_each(|value| writer.unsigned(*value));
+        let bytes = writer.finish();
+        let mut bits = Bits::new(&bytes);
+        assert!(values.iter().all(|value| bits.unsigned() == Some(*value)));
+        assert_eq!(bits.bit(), Some(true), "the trailing bits");
     }
 
     #[test]

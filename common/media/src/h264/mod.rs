@@ -12,4 +12,4 @@ pub use config::DecoderConfig;
 pub use escape::{escape, unescape};
 pub use nal::{Nal, annexb, avcc, avcc_length_size, nal_type};
 pub use picture::{Picture, SliceType};
-pub use sps::dimensions;
+pub use sps::{dimensions, with_reordering};

@@ -1,5 +1,5 @@
-use super::bits::Bits;
-use super::escape::unescape;
+use super::bits::{BitWriter, Bits};
+use super::escape::{escape, unescape};
 use super::nal::{Nal, nal_type};
 
 /// Width and height in pixels, after cropping, of the pictures of a sequence parameter set (7.3.2.1.1).
@@ -8,8 +8,42 @@ pub fn dimensions(sps: Nal<'_>) -> Option<(u32, u32)> {
     if sps.kind() != nal_type::SPS {
         return None;
     }
-    let bytes = unescape(sps.payload(), 512);
+    let bytes = unescape(sps.payload(), MOST);
+    picture_size(&mut Bits::new(&bytes))
+}
+
+/// The same sequence parameter set, saying that up to `frames` pictures come before another one that
+/// is shown before them (max_num_reorder_frames, E.2.1): x264 says 2 of pyramids of any depth, and
+/// decoders then show what they have too early. `None` if the set does not say how many.
+pub fn with_reordering(sps: Nal<'_>, frames: u32) -> Option<Vec<u8>> {
+    if sps.kind() != nal_type::SPS {
+        return None;
+    }
+    let bytes = unescape(sps.payload(), MOST);
     let mut bits = Bits::new(&bytes);
+    picture_size(&mut bits)?;
+    let before = restrictions(&mut bits)?;
+    let _reordered = bits.unsigned()?;
+    let buffered = bits.unsigned()?;
+
+    // Nothing follows but the trailing bits (7.3.2.11).
+    let mut changed = BitWriter::default();
+    let mut kept = Bits::new(&bytes);
+    for _ in 0..before {
+        changed.bit(kept.bit()?);
+    }
+    changed.unsigned(frames);
+    changed.unsigned(buffered.max(frames));
+    let mut nal = vec![sps.bytes()[0]];
+    escape(&changed.finish(), &mut nal);
+    Some(nal)
+}
+
+/// A sequence parameter set has no more bytes than this.
+const MOST: usize = 512;
+
+/// Reads up to and with the cropping (7.3.2.1.1).
+fn picture_size(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
     let profile = bits.bits(8)?;
     bits.bits(16)?;
     bits.unsigned()?;
@@ -27,7 +61,7 @@ pub fn dimensions(sps: Nal<'_>) -> Option<(u32, u32)> {
             let lists = if chroma == 3 { 12 } else { 8 };
             for list in 0..lists {
                 if bits.bit()? {
-                    skip_scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
+                    skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
                 }
             }
         }
@@ -75,6 +109,69 @@ pub fn dimensions(sps: Nal<'_>) -> Option<(u32, u32)> {
     ))
 }
 
+/// Reads the usability information up to where its bitstream restrictions (E.1.1) count pictures, and
+/// says how many bits stand before. `None` if there are none.
+fn restrictions(bits: &mut Bits<'_>) -> Option<usize> {
+    const EXTENDED_SAR: u32 = 255;
+
+    bits.bit()?.then_some(())?;
+    if bits.bit()? && bits.bits(8)? == EXTENDED_SAR {
+        bits.bits(32)?;
+    }
+    // Overscan.
+    if bits.bit()? {
+        bits.bit()?;
+    }
+    // Video signal, and its colours.
+    if bits.bit()? {
+        bits.bits(4)?;
+        if bits.bit()? {
+            bits.bits(24)?;
+        }
+    }
+    // Where chroma samples lie.
+    if bits.bit()? {
+        bits.unsigned()?;
+        bits.unsigned()?;
+    }
+    // Timing.
+    if bits.bit()? {
+        bits.bits(32)?;
+        bits.bits(32)?;
+        bits.bit()?;
+    }
+    let nal_hrd = bits.bit()?;
+    if nal_hrd {
+        skip_hrd(bits)?;
+    }
+    let vcl_hrd = bits.bit()?;
+    if vcl_hrd {
+        skip_hrd(bits)?;
+    }
+    if nal_hrd || vcl_hrd {
+        bits.bit()?;
+    }
+    bits.bit()?;
+    bits.bit()?.then_some(())?;
+    bits.bit()?;
+    for _ in 0..4 {
+        bits.unsigned()?;
+    }
+    Some(bits.position())
+}
+
+/// E.1.2
+fn skip_hrd(bits: &mut Bits<'_>) -> Option<()> {
+    let schedules = bits.unsigned().filter(|count| *count < 32)?;
+    bits.bits(8)?;
+    for _ in 0..=schedules {
+        bits.unsigned()?;
+        bits.unsigned()?;
+        bits.bit()?;
+    }
+    bits.bits(20).map(drop)
+}
+
 /// 7.3.2.1.1.1
 fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
     let (mut last, mut next) = (8i32, 8i32);
@@ -87,4 +184,30 @@ fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
         }
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of x264 0.164 with seven B pictures in a pyramid, 704x576: it says that two are reordered, and
+    /// four buffered.
+    const SPS: &[u8] = b"\x67\x64\x00\x1f\xac\xc8\x70\x2c\x04\x9a\x10\x00\x00\x03\x00\
+        \x10\x00\x00\x03\x03\xc8\xf1\x83\x19\xe0";
+
+    #[test]
+    fn the_number_of_reordered_pictures_is_changed_and_nothing_else() {
+        let sps = Nal::new(SPS).expect("a NAL unit");
+        assert_eq!(dimensions(sps), Some((704, 576)));
+        assert_eq!(with_reordering(sps, 2).as_deref(), Some(SPS), "it says so already");
+        let changed = with_reordering(sps, 4).expect("it says how many");
+        assert_ne!(changed, SPS);
+        let changed = Nal::new(&changed).expect("a NAL unit");
+        assert_eq!(dimensions(changed), Some((704, 576)));
+        assert_eq!(with_reordering(changed, 2).as_deref(), Some(SPS));
+        for end in 1..SPS.len() {
+            let cut = Nal::new(&SPS[..end]).expect("a NAL unit");
+            assert_eq!(with_reordering(cut, 4), None, "cut at {end}");
+        }
+    }
 }
