@@ -11,7 +11,8 @@ use super::{Clip, ClipError};
 use crate::world::Shutdown;
 
 /// The paper's video (Liu et al. IV and V): `I b B b B b B b P`, in layers 1 (I, P), 2 (B, which others
-/// refer to) and 3 (b) of about 290, 230 and 100 kbit/s; ten seconds of it, over and over.
+/// refer to) and 3 (b) of about 290, 230 and 100 kbit/s as the mesh carries them; ten seconds of it, over
+/// and over.
 #[derive(Debug, Clone)]
 pub struct LayeredClip {
     /// To be published.
@@ -22,14 +23,15 @@ pub struct LayeredClip {
 
 /// Five groups of pictures: 10.67 s. The paper's sequence had ten.
 const PICTURES: usize = 320;
-/// The quantisers are fixed, as the paper's were: of P, and how much coarser those of B are.
-const QUANTISERS: &str = "--qp 34 --pbratio 4.5 --aq-mode 0";
+/// The quantisers are fixed, as the paper's were: of P, and how much coarser those of B are. With the
+/// stamps, heads and proofs that peers add, this comes to the paper's rates.
+const QUANTISERS: &str = "--qp 35 --pbratio 6 --ipratio 1.6 --aq-mode 0";
 /// From one P picture to the next.
 const STEP: usize = 8;
 /// Pictures that come before one that is shown before them: P, and three B.
 const REORDERED: u32 = 4;
 /// Things that move and turn, before noise that no prediction takes away.
-const SOURCE: &str = "testsrc2=size=704x576:rate=30,noise=alls=6:allf=t:all_seed=1";
+const SOURCE: &str = "testsrc2=size=704x576:rate=30,noise=alls=2:allf=t:all_seed=1";
 
 impl LayeredClip {
     /// The clip of at least `seconds`, made now or found where an earlier run has kept it.
@@ -271,9 +273,10 @@ mod tests {
         };
         let facts = &layered.clip.facts;
         assert_eq!(facts.frames, 2 * PICTURES as u64, "whole sequences");
-        for (rate, paper) in facts.layer_bits_per_s.iter().zip([290_000.0, 230_000.0, 100_000.0]) {
-            let off = *rate as f64 / paper - 1.0;
-            assert!(off.abs() < 0.15, "{:?}", facts.layer_bits_per_s);
+        // Less what peers add: the paper's 290, 230 and 100 kbit/s.
+        for (rate, ours) in facts.layer_bits_per_s.iter().zip([245_000.0, 174_000.0, 95_000.0]) {
+            let off = *rate as f64 / ours - 1.0;
+            assert!(off.abs() < 0.05, "{:?}", facts.layer_bits_per_s);
         }
         assert!(facts.largest_slice + 5 <= 1250);
 

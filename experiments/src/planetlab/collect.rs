@@ -120,7 +120,7 @@ fn sample(at_s: f64, progress: &Progress) -> Sample {
         at_s,
         due: of(&progress.due),
         played: of(&progress.played),
-        bytes: progress.played_bytes.iter().sum(),
+        bytes: of(&progress.played_bytes),
     }
 }
 
@@ -161,19 +161,19 @@ impl Pictures<'_> {
         let from = self.next.unwrap_or_else(|| place(frame.frame));
         let until = place(frame.frame + 1);
         for sent in self.sent.get(from..until).unwrap_or_default() {
-            add(&mut self.so_far.due, sent);
+            add(&mut self.so_far.due, sent.layer, sent.bytes.div_ceil(CHUNK));
         }
         self.next = Some(from.max(until));
-        add(&mut self.so_far.played, frame);
-        self.so_far.bytes += frame.bytes;
+        add(&mut self.so_far.played, frame.layer, frame.bytes.div_ceil(CHUNK));
+        add(&mut self.so_far.bytes, frame.layer, frame.bytes);
         self.so_far.at_s = at_s;
         self.so_far
     }
 }
 
-fn add(counts: &mut [u64; LAYERS], frame: &Frame) {
-    if let Some(count) = counts.get_mut(usize::from(frame.layer).wrapping_sub(1)) {
-        *count += frame.bytes.div_ceil(CHUNK);
+fn add(counts: &mut [u64; LAYERS], layer: u8, more: u64) {
+    if let Some(count) = counts.get_mut(usize::from(layer).wrapping_sub(1)) {
+        *count += more;
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         pictures.sample(0.1, &sent[2]);
         let last = pictures.sample(0.2, &sent[4]);
         assert_eq!((last.due, last.played), ([2, 4, 2], [0, 4, 2]));
-        assert_eq!(last.bytes, 3 * 1300);
+        assert_eq!(last.bytes, [0, 2 * 1300, 1300]);
     }
 
     #[test]

@@ -112,7 +112,6 @@ fn make_runs(
     let layered = LayeredClip::prepare(seconds, shutdown)?;
     let video = Video::read(&layered)?;
     outcome.clip = Some(layered.clip.facts.clone());
-    outcome.scale.resource_index = plan.scenario.resource_index(outcome.full_rate());
     outcome.whole = Some(video.whole(folder)?);
 
     let key: StreamName = "live/cam".parse()?;
@@ -167,7 +166,7 @@ fn scale(plan: &Plan) -> Scale {
         repeat: scenario.repeat,
         neighbours: plan.neighbours,
         classes: classes.collect(),
-        resource_index: scenario.resource_index(620_000.0),
+        mean_upload_kbit: scenario.mean_upload_kbit(),
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn write(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure>
     let mut series = csv::Writer::from_path(folder.join("series.csv"))?;
     series.write_record([
         "system", "repeat", "peer", "at_s", "due_1", "due_2", "due_3", "played_1", "played_2",
-        "played_3", "bytes",
+        "played_3", "bytes_1", "bytes_2", "bytes_3",
     ])?;
     for run in &outcome.runs {
         let of_run = [run.system.to_string(), run.repeat.to_string()];
@@ -63,7 +63,7 @@ pub(super) fn write(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure>
             row.extend(super::measures::QUALITIES.map(|(_, which)| number(q.and_then(which))));
             peers.write_record(row)?;
             for sample in &peer.series {
-                let counts = sample.due.iter().chain(&sample.played).chain([&sample.bytes]);
+                let counts = sample.due.iter().chain(&sample.played).chain(&sample.bytes);
                 let row =
                     of_run.iter().cloned().chain([peer.host.clone(), sample.at_s.to_string()]);
                 series.write_record(row.chain(counts.map(u64::to_string)))?;

@@ -64,7 +64,7 @@ fn middle(outcome: &MeshOutcome, system: Flavour, class: usize) -> Option<&PeerR
 
 /// Playback rate over time of typical peers.
 fn typical(outcome: &MeshOutcome) -> Figure {
-    let full = outcome.full_rate() / 1e3;
+    let full = outcome.full_kbit();
     let longest = outcome.runs.iter().map(|run| run.lasted_s).fold(1.0, f64::max);
     Figure::draw(
         "typical",
@@ -102,7 +102,7 @@ fn line(
 
 /// Mean playback rates of all peers of all repetitions, as distributions.
 fn rates(outcome: &MeshOutcome) -> Figure {
-    let full = outcome.full_rate() / 1e3;
+    let full = outcome.full_kbit();
     Figure::draw(
         "rates",
         format!("Distribution of mean playback rates (figure {})", number(outcome, 1)),

@@ -1,11 +1,9 @@
 //! The paper's numbers (Liu et al. V-C) beside ours.
 
-use super::measures::{Estimate, QUALITIES, Which};
+use super::measures::{Estimate, PAPER_KBIT, QUALITIES, Which};
 use super::result::{Flavour, LAYERS, MeshOutcome};
 use crate::result::{Goal, Verdict};
 
-/// The rate of the paper's video, kbit/s. Its thresholds are moved with ours.
-const PAPER_KBIT: f64 = 620.0;
 const PAPERS: [Flavour; 3] = [Flavour::LayerP2p, Flavour::SingleIncent, Flavour::SingleLayer];
 
 /// Every number of the paper's text for what was run. "Close to the full rate" is taken for 95 %,
@@ -45,7 +43,7 @@ impl Beside<'_> {
     fn underloaded(&self) -> Vec<Goal> {
         let mut goals = Vec::new();
         for system in PAPERS {
-            let full = self.full_kbit();
+            let full = self.outcome.full_kbit();
             let rate = self.outcome.rate(system, None);
             let part =
                 rate.map(|rate| (format!("{} kbit/s", rate.text(0)), rate.mean >= 0.95 * full));
@@ -117,10 +115,6 @@ impl Beside<'_> {
         goals
     }
 
-    fn full_kbit(&self) -> f64 {
-        self.outcome.full_rate() / 1e3
-    }
-
     fn class<T>(&self, name: &str, of: impl FnOnce(Option<usize>) -> Option<T>) -> Option<T> {
         self.outcome.class(name).and_then(|class| of(Some(class)))
     }
@@ -134,7 +128,7 @@ impl Beside<'_> {
 
     /// Nine of ten peers play 90 % of the full rate soon after they joined.
     fn stable(&self) -> Goal {
-        let enough = 0.9 * self.full_kbit();
+        let enough = 0.9 * self.outcome.full_kbit();
         let runs = self.outcome.runs.iter().filter(|run| run.system == Flavour::LayerP2p);
         let mut times: Vec<f64> = runs
             .flat_map(|run| &run.peers)
@@ -155,7 +149,7 @@ impl Beside<'_> {
 
     /// The part of a class of LayerP2P that plays faster (or slower) than a rate.
     fn share(&self, class: &str, part: f64, kbit: f64, faster: bool) -> Goal {
-        let limit = kbit * self.full_kbit() / PAPER_KBIT;
+        let limit = kbit * self.outcome.full_kbit() / PAPER_KBIT;
         let rates = self.class(class, |class| Some(self.outcome.rates(Flavour::LayerP2p, class?)));
         let rates = rates.filter(|rates| !rates.is_empty());
         let share = rates.map(|rates| {
@@ -253,7 +247,7 @@ mod tests {
         for peer in bad.runs.iter_mut().flat_map(|run| &mut run.peers) {
             for sample in &mut peer.series {
                 sample.played = sample.played.map(|played| played / 2);
-                sample.bytes /= 2;
+                sample.bytes = sample.bytes.map(|bytes| bytes / 2);
             }
             peer.quality = None;
         }
@@ -269,7 +263,7 @@ mod tests {
     #[test]
     fn enough_upload_is_judged_by_the_other_half_of_the_paper() {
         let mut plenty = outcome();
-        plenty.scale.resource_index = 1.23;
+        plenty.scale.mean_upload_kbit = 760.0;
         assert_eq!(verdict(&plenty, "layerp2p: playback near the full rate"), Verdict::Missed);
         assert_eq!(verdict(&plenty, "stable soon"), Verdict::Missed, "two of three do not");
         assert_eq!(verdict(&plenty, "single-layer systems in Q1"), Verdict::Missed);

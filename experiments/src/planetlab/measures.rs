@@ -4,6 +4,9 @@
 use super::result::{Flavour, LAYERS, MeshOutcome, MeshRun, PeerRecord, Sample};
 use crate::quality::Quality;
 
+/// The rate of the paper's video, kbit/s.
+pub(super) const PAPER_KBIT: f64 = 620.0;
+
 /// A mean over repetitions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
@@ -54,6 +57,9 @@ pub(super) struct Settled {
     pub(super) due: [u64; LAYERS],
     /// Those that were played.
     pub(super) played: [u64; LAYERS],
+    /// The rate of all that was due, kbit/s, by the mean size of a layer's chunks; nothing if none of
+    /// a layer came.
+    pub(super) full: Option<f64>,
 }
 
 impl PeerRecord {
@@ -65,10 +71,18 @@ impl PeerRecord {
         let less = |now: [u64; LAYERS], then: [u64; LAYERS]| {
             std::array::from_fn(|layer| now[layer].saturating_sub(then[layer]))
         };
+        let bytes = less(last.bytes, from.bytes);
+        let (due, played) = (less(last.due, from.due), less(last.played, from.played));
+        let kbit = |bytes: f64| bytes * 8.0 / 1e3 / seconds;
+        let full = (0..LAYERS).try_fold(0.0, |sum, layer| {
+            let size = (played[layer] > 0).then(|| bytes[layer] as f64 / played[layer] as f64)?;
+            Some(sum + size * due[layer] as f64)
+        });
         (seconds > 0.0).then(|| Settled {
-            rate: last.bytes.saturating_sub(from.bytes) as f64 * 8.0 / 1e3 / seconds,
-            due: less(last.due, from.due),
-            played: less(last.played, from.played),
+            rate: kbit(bytes.iter().sum::<u64>() as f64),
+            due,
+            played,
+            full: full.map(kbit),
         })
     }
 
@@ -81,7 +95,8 @@ impl PeerRecord {
             }
             let before = &self.series[from];
             let seconds = sample.at_s - before.at_s;
-            let bytes = sample.bytes.saturating_sub(before.bytes);
+            let total = |sample: &Sample| sample.bytes.iter().sum::<u64>();
+            let bytes = total(sample).saturating_sub(total(before));
             (seconds >= window * 0.5).then(|| (sample.at_s, bytes as f64 * 8.0 / 1e3 / seconds))
         };
         self.series.iter().enumerate().filter_map(rate).collect()
@@ -101,10 +116,17 @@ pub(super) const WINDOW: f64 = 10.0;
 pub(super) type Measure<'a> = &'a dyn Fn(&[&PeerRecord]) -> Option<f64>;
 
 impl MeshOutcome {
-    /// The rate of the whole video, bit/s.
-    pub(super) fn full_rate(&self) -> f64 {
-        let clip = self.clip.as_ref().map(|clip| clip.layer_bits_per_s.iter().sum::<u64>());
-        clip.map_or(620_000.0, |rate| rate as f64)
+    /// The rate of the whole stream as the mesh carries it, kbit/s; the paper's before it was measured.
+    pub(super) fn full_kbit(&self) -> f64 {
+        let settled = self.scale.settled_s;
+        let of_mesh = |peer: &&PeerRecord| peer.by_switch.is_none();
+        let peers = self.runs.iter().flat_map(|run| &run.peers).filter(of_mesh);
+        mean(peers.filter_map(|peer| peer.settled(settled)?.full)).unwrap_or(PAPER_KBIT)
+    }
+
+    /// Mean upload over the full rate.
+    pub(super) fn resource_index(&self) -> f64 {
+        self.scale.mean_upload_kbit / self.full_kbit()
     }
 
     /// The systems that were run, in the order of tables.
@@ -115,7 +137,7 @@ impl MeshOutcome {
 
     /// Whether peers get less than the video takes.
     pub(super) fn overloaded(&self) -> bool {
-        self.scale.resource_index < 1.0
+        self.resource_index() < 1.0
     }
 
     /// The number of the class of this name.
@@ -238,7 +260,7 @@ mod tests {
         assert!((settled.rate - 300.0).abs() < 1.0, "{settled:?}");
         assert_eq!(settled.due[0], settled.played[0]);
         assert_eq!((settled.due[1], settled.played[2]), (2 * settled.played[1], 0));
-        assert_eq!(peer.settled(1000.0), None);
+        assert_eq!((settled.full, peer.settled(1000.0)), (None, None), "of a layer none came");
         let reached = peer.reached(280.0).expect("it did");
         assert!((15.0..=25.0).contains(&reached), "{reached}");
         assert_eq!(peer.reached(400.0), None);
@@ -253,6 +275,9 @@ mod tests {
         assert_eq!(outcome.ratio(Flavour::Switched, None, None), None);
         let all = outcome.ratio(Flavour::LayerP2p, None, None).expect("runs");
         assert!(ratio(0).mean < all.mean && all.mean < 1.0);
+        // 200 kbit/s of each layer are due, whatever came of them.
+        assert!((outcome.full_kbit() - 600.0).abs() < 1e-6, "{}", outcome.full_kbit());
+        assert!((outcome.resource_index() - 510.0 / 600.0).abs() < 1e-6);
         assert_eq!(outcome.rates(Flavour::LayerP2p, 1).len(), 2, "a peer of each run");
     }
 }

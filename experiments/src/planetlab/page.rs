@@ -65,7 +65,7 @@ fn scale(out: &mut String, outcome: &MeshOutcome) {
         out,
         "<p>{} peers (paper: 100) that join within {:.0} s (120 s) and stay {:.0} s (1200 s); {} runs of each \
          system (5); playback lag {:.0} s (30 s); {} to {} neighbours (10 to 20); resource index {:.2}; layers \
-         of {} kbit/s (290, 230, 100). Tables and figures are of peers from {:.0} s after their join on.</p>",
+         of {} kbit/s in the clip, {:.0} kbit/s in all with stamps and proofs (290, 230, 100). Tables and figures are of peers from {:.0} s after their join on.</p>",
         scale.peers,
         scale.joins_s,
         scale.duration_s,
@@ -73,8 +73,9 @@ fn scale(out: &mut String, outcome: &MeshOutcome) {
         scale.lag_s,
         scale.neighbours[0],
         scale.neighbours[1],
-        scale.resource_index,
+        outcome.resource_index(),
         rates.join(", "),
+        outcome.full_kbit(),
         scale.settled_s,
     );
 }
@@ -136,7 +137,7 @@ fn classes(out: &mut String, outcome: &MeshOutcome) {
     if let Some(whole) = &outcome.whole {
         let mut row: Vec<Cell> = vec![Cell::text("all of the video"), Cell::text("")];
         row.push(Cell::number(None, 0));
-        row.push(Cell::text(format!("{:.0}", outcome.full_rate() / 1e3)));
+        row.push(Cell::text(format!("{:.0}", outcome.full_kbit())));
         row.extend((0..=LAYERS).map(|_| Cell::text("100")));
         row.extend(QUALITIES.map(|(_, which)| Cell::number(which(whole), 2)));
         rows.push(row);

@@ -125,8 +125,8 @@ pub struct Scale {
     pub neighbours: [u16; 2],
     /// Classes of peers, with what each gives, kbit/s.
     pub classes: Vec<ClassFacts>,
-    /// Mean upload over the full rate of the video.
-    pub resource_index: f64,
+    /// Mean over all peers of what they give, kbit/s.
+    pub mean_upload_kbit: f64,
 }
 
 /// A class of peers.
@@ -208,8 +208,8 @@ pub struct Sample {
     pub due: [u64; LAYERS],
     /// Those of them that were played.
     pub played: [u64; LAYERS],
-    /// Bytes that were played.
-    pub bytes: u64,
+    /// Bytes that were played, by layer; in the mesh with stamps, heads and proofs.
+    pub bytes: [u64; LAYERS],
 }
 
 impl<'de> Deserialize<'de> for Flavour {

@@ -18,7 +18,7 @@ pub(super) fn peer(class: usize, joined_s: f64, parts: [f64; 3]) -> PeerRecord {
             let played = if second > 10 { (20.0 * part).round() as u64 } else { 0 };
             sample.due[layer] += 20;
             sample.played[layer] += played;
-            sample.bytes += played * 1250;
+            sample.bytes[layer] += played * 1250;
         }
         series.push(sample);
     }
@@ -111,7 +111,7 @@ pub(super) fn outcome() -> MeshOutcome {
                 class("residential", 300.0),
                 class("institutional", 700.0),
             ],
-            resource_index: 0.82,
+            mean_upload_kbit: 510.0,
         },
         clip: None,
         whole: None,
