@@ -2,7 +2,6 @@
 
 use nearcast_machine::{Bitrate, Rng, Span};
 use nearcast_sim::trace::{BandwidthClass, Contribution};
-use rand::Rng as _;
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 
@@ -52,24 +51,6 @@ impl Class {
     fn means(&self) -> Means {
         Means { capacity: self.capacity.unwrap_or(self.upload), upload: self.upload }
     }
-}
-
-/// The highest class that a capacity reaches; the lowest if it reaches none.
-pub(super) fn reached(classes: &[Class], capacity: Bitrate) -> Means {
-    let means = || classes.iter().map(Class::means);
-    let reached = means().filter(|means| means.capacity <= capacity).max_by_key(|m| m.capacity);
-    reached.or_else(|| means().min_by_key(|m| m.capacity)).expect("there are classes")
-}
-
-/// One drawn by the classes' shares.
-pub(super) fn drawn(classes: &[Class], rng: &mut Rng) -> Means {
-    let mut left: f64 = rng.random();
-    let class = classes.iter().find(|class| {
-        left -= class.share;
-        left < 0.0
-    });
-    // Shares that make up a little less than one leave a crumb.
-    class.or(classes.last()).expect("there are classes").means()
 }
 
 /// So many peers, of each class as many as its share says (to the nearest, by largest remainders),
@@ -156,21 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_exact_where_peers_are_dealt_and_by_chance_where_drawn() {
+    fn shares_are_exact_and_the_order_is_random() {
         let mut rng = Seed::new(1).rng();
         let dealt_20 = dealt(&planetlab(), 20, &mut rng);
         assert_eq!([0, 300, 700].map(|upload| count(&dealt_20, upload)), [2, 6, 12]);
         assert_eq!(dealt(&planetlab(), 7, &mut rng).len(), 7);
         assert!(dealt_20.windows(2).filter(|pair| pair[0] != pair[1]).count() > 3, "in an order");
-        let drawn: Vec<Means> = (0..10_000).map(|_| drawn(&planetlab(), &mut rng)).collect();
-        assert!((900..1100).contains(&count(&drawn, 0)));
-    }
-
-    #[test]
-    fn a_capacity_belongs_to_the_highest_class_that_it_reaches() {
-        let classes = table(Contribution::Overloaded);
-        assert_eq!(reached(&classes, kbit(1_100)).upload, kbit(720));
-        assert_eq!(reached(&classes, kbit(1)).capacity, kbit(256));
+        let peers = dealt(&table(Contribution::Overloaded), 1000, &mut rng);
+        assert_eq!([0, 720, 1000].map(|upload| count(&peers, upload)), [329, 281, 149]);
     }
 
     #[test]

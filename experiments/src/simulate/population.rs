@@ -31,45 +31,41 @@ impl Peers {
         seed: Seed,
         from: Span,
     ) -> Result<Peers, Failure> {
-        let mut rng = seed.derive("classes").rng();
-        let classes = &scenario.classes;
-        let (stays, mut means): (Vec<Stay>, Vec<Means>) = match *crowd {
+        let stays: Vec<Stay> = match *crowd {
             Crowd::Day { scale } => {
                 let trace = Day::cctv3().generate(seed.derive("day"), scale)?;
+                let since = |time: Time| time.since(Time::ZERO);
                 let stay = |session: &nearcast_sim::trace::Session| {
-                    let since = |time: Time| time.since(Time::ZERO);
-                    let means = match session.capacity {
-                        Some(capacity) => class::reached(classes, capacity),
-                        None => class::drawn(classes, &mut rng),
-                    };
                     let depart = Some(since(session.departure));
-                    ((session.id.clone(), since(session.arrival), depart), means)
+                    (session.id.clone(), since(session.arrival), depart)
                 };
-                trace.sessions().iter().map(stay).unzip()
+                trace.sessions().iter().map(stay).collect()
             }
             Crowd::Uniform { peers, within } => {
-                let stays = (0..peers).map(|n| (name(n), nth(n, peers, within), None));
-                (stays.collect(), class::dealt(classes, peers, &mut rng))
+                (0..peers).map(|n| (name(n), nth(n, peers, within), None)).collect()
             }
             Crowd::Crowd { residents, peers, at, within } => {
                 let early = (0..residents).map(|n| (n, nth(n, residents, at / 2)));
                 let late = (0..peers).map(|n| (residents + n, at + nth(n, peers, within)));
-                let stays = early.chain(late).map(|(n, when)| (name(n), when, None));
-                (stays.collect(), class::dealt(classes, residents + peers, &mut rng))
+                early.chain(late).map(|(n, when)| (name(n), when, None)).collect()
             }
         };
-        if let Some(share) = scenario.free_riders {
-            class::free_riders(&mut means, share, &mut rng);
-        }
         let end = from + scenario.duration;
         let there =
             |(_, arrive, depart): &Stay| *arrive < end && depart.is_none_or(|depart| depart > from);
-        let (stays, mut means): (Vec<Stay>, Vec<Means>) =
-            stays.into_iter().zip(means).filter(|(stay, _)| there(stay)).unzip();
-        if stays.is_empty() {
+        let stays: Vec<Stay> = stays.into_iter().filter(there).collect();
+        let count = u32::try_from(stays.len())?;
+        if count == 0 {
             return Err(
                 "nobody is there in that time; take a larger scale or a longer duration".into()
             );
+        }
+        // Dealt to those who are there: of a small part of a day drawn shares, and with them the
+        // resource index, would be too far from the paper's to say anything about it.
+        let mut rng = seed.derive("classes").rng();
+        let mut means = class::dealt(&scenario.classes, count, &mut rng);
+        if let Some(share) = scenario.free_riders {
+            class::free_riders(&mut means, share, &mut rng);
         }
         let lengths: Vec<Span> = stays
             .iter()

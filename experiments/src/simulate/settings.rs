@@ -111,6 +111,9 @@ impl SimScenario {
                 // As the paper's simulator has it, and whole rounds of playout.
                 upload_counts_signalling: false,
                 playout_step: Span::from_secs(1),
+                // News that rode on chunks would wait with them for the sender's link and then for
+                // the receiver's step; requests would come late, and chunks be asked for twice.
+                piggyback: if self.step > Span::ZERO { Span::ZERO } else { settings.piggyback },
                 batch: self.step,
                 burst: settings.burst.max(self.step),
                 ..settings

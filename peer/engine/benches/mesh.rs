@@ -60,7 +60,7 @@ fn peer(settings: Settings, holes: u64, held: impl Fn(u32) -> bool) -> (Peer<Siz
         let map = Arc::clone(&map);
         let report = Report { map, edge: NOW * 50, hops: 0, stamp: 1, echo: 0, held: 0 };
         let news = News { number: 1, map: Some(report), request: None };
-        say(&mut peer, accepted, Body::News(news));
+        say(&mut peer, accepted, Body::News(Box::new(news)));
         keys.push(accepted);
     }
     (peer, keys)
@@ -153,7 +153,7 @@ fn chunks(c: &mut Criterion) {
                         let wanted = wanted.clone();
                         let request = Request { patience: Span::from_secs(1), wanted };
                         let news = News { number: 2, map: None, request: Some(request) };
-                        let message = Message { key, body: Body::News(news) };
+                        let message = Message { key, body: Body::News(Box::new(news)) };
                         peer.handle(when, Input::Message { from: PeerId(n), message });
                     }
                     drain(&mut peer);
@@ -188,7 +188,7 @@ fn bytes(c: &mut Criterion) {
     let news = News { number: 1, map: Some(ragged), request: None };
     for (name, datagram) in [
         ("a chunk", of(Body::Chunk { chunk: chunk(0, 5, payload), news: None })),
-        ("a ragged map of 1800 chunks", of(Body::News(news))),
+        ("a ragged map of 1800 chunks", of(Body::News(Box::new(news)))),
     ] {
         let mut out = Vec::new();
         group.bench_function(format!("{name} encoded"), |b| {

@@ -160,7 +160,7 @@ impl Swarm {
             }
         }
         let Message { key, body: Body::Chunk { news, .. } } = message else { return None };
-        news.map(|news| Message { key, body: Body::News(*news) })
+        news.map(|news| Message { key, body: Body::News(news) })
     }
 
     /// Tells a viewer the key, as one who has the stream from the CDN.

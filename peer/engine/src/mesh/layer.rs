@@ -23,6 +23,8 @@ struct Slot<P> {
     unit: u32,
     time: u32,
     tag: Tag,
+    /// To how many it was sent who pass it on, as far as that was counted.
+    copies: u8,
 }
 
 impl<P: Payload> Page<P> {
@@ -156,14 +158,14 @@ impl<P: Payload> Layer<P> {
         self.placed = true;
         let (page, i) = (self.make(seq / 64), (seq % 64) as usize);
         page.have |= 1 << i;
-        page.slots[i] = Slot { payload, unit, time, tag };
+        page.slots[i] = Slot { payload, unit, time, tag, copies: 0 };
         Inserted::New
     }
 
     /// A copy of a chunk.
     pub(super) fn chunk(&self, seq: u32) -> Option<Chunk<P>> {
         let (page, i) = (self.at(seq / 64)?, (seq % 64) as usize);
-        let Slot { payload, unit, time, tag } = &page.slots[i];
+        let Slot { payload, unit, time, tag, .. } = &page.slots[i];
         (page.have >> i & 1 != 0).then(|| Chunk {
             lc: Lc { layer: self.number, seq },
             unit: *unit,
@@ -171,6 +173,19 @@ impl<P: Payload> Layer<P> {
             tag: *tag,
             payload: payload.clone(),
         })
+    }
+
+    /// To how many a chunk was sent, by [`count_copy`](Layer::count_copy).
+    pub(super) fn copies(&self, seq: u32) -> u8 {
+        self.at(seq / 64).map_or(0, |page| page.slots[(seq % 64) as usize].copies)
+    }
+
+    /// Counts that a chunk that is there was sent to one who passes it on.
+    pub(super) fn count_copy(&mut self, seq: u32) {
+        if self.has(seq) {
+            let copies = &mut self.make(seq / 64).slots[(seq % 64) as usize].copies;
+            *copies = copies.saturating_add(1);
+        }
     }
 
     /// The first chunk from `seq` on that is there.

@@ -59,13 +59,14 @@ pub enum Body<P> {
     Decline,
     /// The neighbour relationship is over.
     Leave,
-    /// A round's buffer map and requests, on their own.
-    News(News),
+    /// A round's buffer map and requests, on their own. Boxed, so that chunks, of which there are
+    /// more, are no longer than they have to be.
+    News(Box<News>),
     /// A layer chunk, and with it whatever news there was to tell.
     Chunk {
         /// The chunk.
         chunk: Chunk<P>,
-        /// Piggybacked. Boxed, for it is rare among chunks.
+        /// Piggybacked.
         news: Option<Box<News>>,
     },
 }

@@ -15,6 +15,7 @@ mod demand;
 mod layer;
 mod lc;
 mod map;
+mod median;
 mod message;
 mod neighbour;
 mod pace;

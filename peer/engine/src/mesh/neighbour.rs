@@ -156,6 +156,8 @@ pub(super) struct Roster {
     peers: Vec<PeerId>,
     /// Whether anything waits for it.
     waiting: Vec<bool>,
+    /// For how many of them something does.
+    waiting_count: usize,
     /// d + eps.
     weights: Vec<f64>,
     list: Vec<Neighbour>,
@@ -180,6 +182,7 @@ impl Roster {
     }
 
     pub(super) fn remove(&mut self, at: usize) -> Neighbour {
+        self.set_waiting(at, false);
         self.peers.remove(at);
         self.waiting.remove(at);
         self.weights.remove(at);
@@ -194,11 +197,12 @@ impl Roster {
     }
 
     pub(super) fn set_waiting(&mut self, at: usize, waiting: bool) {
-        self.waiting[at] = waiting;
+        let before = std::mem::replace(&mut self.waiting[at], waiting);
+        self.waiting_count = self.waiting_count + usize::from(waiting) - usize::from(before);
     }
 
     pub(super) fn any_waiting(&self) -> bool {
-        self.waiting.contains(&true)
+        self.waiting_count > 0
     }
 
     /// Of each I(n,k) and d(n,k) + eps.

@@ -71,12 +71,37 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Lc> {
         let chunk = self.chunks.pop_front()?;
-        // Every chunk is in a batch.
-        self.front.count -= 1;
+        self.uncount(0);
+        Some(Lc::unpack(chunk))
+    }
+
+    /// As [`pop`](Queue::pop), but the one of which `copies` are least, the first among equals.
+    pub(super) fn pop_rarest(&mut self, copies: impl Fn(Lc) -> u8) -> Option<Lc> {
+        let rank = |&(_, &chunk): &(usize, &u32)| copies(Lc::unpack(chunk));
+        let (at, _) = self.chunks.iter().enumerate().min_by_key(rank)?;
+        let chunk = self.chunks.remove(at)?;
+        self.uncount(at);
+        Some(Lc::unpack(chunk))
+    }
+
+    /// Takes the chunk at a place out of the count of its batch: every chunk is in one.
+    fn uncount(&mut self, at: usize) {
+        let mut from = usize::from(self.front.count);
+        if at < from {
+            self.front.count -= 1;
+        } else {
+            for batch in &mut self.behind {
+                from += usize::from(batch.count);
+                if at < from {
+                    batch.count -= 1;
+                    break;
+                }
+            }
+            self.behind.retain(|batch| batch.count > 0);
+        }
         if self.front.count == 0 {
             self.front = self.behind.pop_front().unwrap_or_default();
         }
-        Some(Lc::unpack(chunk))
     }
 }
 
@@ -105,6 +130,21 @@ mod tests {
         assert_eq!(queue.pop(), Some(Lc { layer: 1, seq: 3 }));
         assert_eq!(queue.purge(at(5000)), 1);
         assert!(queue.is_empty() && queue.pop().is_none());
+    }
+
+    #[test]
+    fn the_rarest_goes_first_and_deadlines_stay_with_their_chunks() {
+        let mut queue = Queue::default();
+        queue.push(chunks(0..2), at(900), 10);
+        queue.push(chunks(2..3), at(1000), 10);
+        queue.push(chunks(3..6), at(1900), 10);
+        let copies = |lc: Lc| [2, 1, 0, 1, 0, 1][lc.seq as usize];
+        let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
+        assert_eq!([next(), next(), next()], [Some(2), Some(4), Some(1)]);
+        assert_eq!(queue.purge(at(1000)), 1, "the first batch has one left, the second none");
+        let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
+        assert_eq!([next(), next(), next()], [Some(3), Some(5), None]);
+        assert_eq!(queue.purge(at(5000)), 0);
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Alone {
             map: map.map(report),
             request: wanted.map(|wanted| Request { patience, wanted }),
         };
-        self.say(from, Body::News(news));
+        self.say(from, Body::News(Box::new(news)));
     }
 
     /// A chunk of a neighbour.
@@ -197,7 +197,7 @@ impl Alone {
     pub(crate) fn requests_to(&mut self, peer: PeerId) -> Vec<Lc> {
         let bodies = self.take_to(peer).into_iter().map(|(_, body)| body);
         let news = bodies.filter_map(|body| match body {
-            Body::News(news) => Some(news),
+            Body::News(news) => Some(*news),
             Body::Chunk { news, .. } => news.map(|news| *news),
             _ => None,
         });

@@ -39,7 +39,7 @@ fn nobody_off_the_path_speaks_for_a_neighbour() {
         Body::Accept { key: 1 },
         Body::Confirm { key: 1 },
         Body::Chunk { chunk: chunk(0, requests[0].seq), news: None },
-        Body::News(News { number: 9, map: None, request: None }),
+        Body::News(Box::new(News { number: 9, map: None, request: None })),
     ];
     for body in forged {
         for key in [0, right ^ 1] {
@@ -74,7 +74,7 @@ fn what_is_said_twice_counts_once() {
     // News, a request among them, replayed: served once.
     let wanted = vec![lc];
     let request = Request { patience: Span::from_secs(1), wanted };
-    let news = Body::News(News { number: 77, map: None, request: Some(request) });
+    let news = Body::News(Box::new(News { number: 77, map: None, request: Some(request) }));
     for _ in 0..5 {
         alone.say(FRIEND, news.clone());
     }
@@ -215,7 +215,7 @@ fn a_lie_about_the_present_is_outvoted() {
             echo: 0,
             held: 0,
         };
-        alone.say(FOE, Body::News(News { number, map: Some(report), request: None }));
+        alone.say(FOE, Body::News(Box::new(News { number, map: Some(report), request: None })));
         alone.run_millis(1000);
     }
     let position = alone.peer.position(alone.now).expect("it knows");

@@ -1,7 +1,7 @@
 //! The rules of the two schedulers, each on its own.
 
 use nearcast_engine::mesh::{
-    Body, Event, Input, Lc, News, PeerId, Relation, Report, Request, Settings, System,
+    Body, BufferMap, Event, Input, Lc, News, PeerId, Relation, Report, Request, Settings, System,
 };
 use nearcast_machine::{Bitrate, Span};
 
@@ -135,6 +135,30 @@ fn a_receiver_is_served_in_the_order_of_its_requests() {
 }
 
 #[test]
+fn no_chunk_leaves_a_source_twice_while_another_has_not_left_it() {
+    // Room for some nine chunks a second.
+    let (mut alone, now) = supplier(with_upload(Settings::source(System::LayerP2p), 100));
+    assert!(alone.initiate(A) && alone.initiate(B));
+    // What they have already is worth no request, and shows that they pass chunks on.
+    let has = map(1, now - 100..now - 50);
+    let mut sent = |map: Option<&BufferMap>, seqs: std::ops::Range<u32>| -> [Vec<u32>; 2] {
+        for receiver in [A, B] {
+            alone.news(receiver, map, wants(seqs.clone()));
+        }
+        alone.run_millis(1100);
+        let seqs = |receiver| alone.chunks_to(receiver).into_iter().map(|(_, lc)| lc.seq).collect();
+        [A, B].map(seqs)
+    };
+    let both = |[a, b]: &[Vec<u32>; 2]| a.iter().filter(|seq| b.contains(seq)).count();
+    let served = sent(Some(&has), now - 12..now);
+    assert!(served.iter().all(|seqs| !seqs.is_empty()), "both are served");
+    assert!(served.concat().len() >= 8 && both(&served) == 0, "{served:?}");
+    // Of free-riders, who have nothing to announce, each is served in the order of its requests.
+    let served = sent(Some(&map(1, 0..0)), now - 40..now - 28);
+    assert!(both(&served) > 0 && served.iter().all(|seqs| seqs.is_sorted()), "{served:?}");
+}
+
+#[test]
 fn a_request_is_served_within_t_less_the_round_trip_or_not_at_all() {
     // A chunk of 1250 bytes and its header takes 103 ms at 100 kbit/s.
     let (mut alone, now) = supplier(with_upload(Settings::source(System::LayerP2p), 100));
@@ -142,7 +166,7 @@ fn a_request_is_served_within_t_less_the_round_trip_or_not_at_all() {
     alone.run_millis(1150);
     // Its own stamp, held for 100 ms of the 300 since it was sent: a round trip of 200 ms.
     let stamp = alone.take_to(A).into_iter().find_map(|(when, body)| match body {
-        Body::News(News { map: Some(report), .. }) => Some((when, report.stamp)),
+        Body::News(news) => news.map.map(|report| (when, report.stamp)),
         _ => None,
     });
     let (when, echo) = stamp.expect("a map");
@@ -153,7 +177,7 @@ fn a_request_is_served_within_t_less_the_round_trip_or_not_at_all() {
     let patience = Span::from_secs(1);
     let request = Request { patience, wanted: wants(now - 100..now).expect("chunks") };
     let news = News { number: 50, map: Some(report), request: Some(request) };
-    alone.say(A, Body::News(news));
+    alone.say(A, Body::News(Box::new(news)));
     let asked = alone.now;
     let tau = alone.peer.neighbours().next().and_then(|a| a.round_trip).expect("it is measured");
     assert_eq!(tau, Span::from_millis(200));
@@ -201,7 +225,7 @@ fn the_upload_gives_way_while_round_trips_are_long() {
                 (0..3).for_each(|layer| alone.input(Input::Publish(chunk(layer, seq))));
             }
             let reports = alone.take_to(A).into_iter().filter_map(|(when, body)| match body {
-                Body::News(News { map: Some(report), .. }) => Some((when, report.stamp)),
+                Body::News(news) => news.map.map(|report| (when, report.stamp)),
                 Body::Chunk { news: Some(news), .. } => Some((when, news.map?.stamp)),
                 _ => None,
             });
@@ -214,7 +238,8 @@ fn the_upload_gives_way_while_round_trips_are_long() {
             let patience = Span::from_secs(1);
             let request = Request { patience, wanted: wants(now - 200..now).expect("chunks") };
             number += 1;
-            alone.say(A, Body::News(News { number, map: Some(report), request: Some(request) }));
+            let news = News { number, map: Some(report), request: Some(request) };
+            alone.say(A, Body::News(Box::new(news)));
             sent = alone.peer.statistics().sent_bytes - before;
         }
         sent * 8 / 1000
@@ -235,8 +260,9 @@ fn who_uploads_nothing_serves_nobody_and_claims_nothing() {
     alone.run_millis(2000);
     for (_, body) in alone.take_to(A) {
         match body {
-            Body::News(News { map: Some(report), .. }) => assert_eq!(report.map.held(), 0),
-            Body::News(_) => {}
+            Body::News(news) => {
+                assert!(news.map.is_none_or(|report| report.map.held() == 0));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -286,7 +312,7 @@ impl Trade {
                             got[at] += 1;
                             news.map(|news| *news)
                         }
-                        Body::News(news) => Some(news),
+                        Body::News(news) => Some(*news),
                         _ => None,
                     };
                     let request = news.and_then(|news| news.request);

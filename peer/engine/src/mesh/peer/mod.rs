@@ -208,6 +208,14 @@ impl<P: Payload> Peer<P> {
         Span::from_nanos(self.rng.random_range(0..span.as_nanos().max(1)))
     }
 
+    /// Says what is due to be said, and serves. In this order: at a piggyback of 0 no news may ride.
+    fn go_on(&mut self, now: Time) {
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush(now);
+        }
+        self.serve(now);
+    }
+
     fn leave(&mut self, now: Time) {
         while self.roster.len() > 0 {
             self.part(now, 0, Cause::Leaving, true);
@@ -235,7 +243,7 @@ impl<P: Payload> Machine for Peer<P> {
             Input::Shun(peer) => self.shun(now, peer, Cause::Shunned),
             Input::Leave => return self.leave(now),
         }
-        self.serve(now);
+        self.go_on(now);
     }
 
     fn expire(&mut self, now: Time) {
@@ -249,10 +257,7 @@ impl<P: Payload> Machine for Peer<P> {
         if self.round_at <= now {
             self.round(now);
         }
-        self.serve(now);
-        if self.flush_at.is_some_and(|at| at <= now) {
-            self.flush(now);
-        }
+        self.go_on(now);
     }
 
     fn poll(&mut self) -> Option<Output<P>> {

@@ -98,7 +98,7 @@ impl<P: Payload> Peer<P> {
                 self.statistics.news_alone += 1;
                 let neighbour = self.roster.at(at);
                 let (peer, key) = (neighbour.peer, neighbour.key_out);
-                self.signal(now, peer, key, Body::News(news));
+                self.signal(now, peer, key, Body::News(Box::new(news)));
             }
         }
     }

@@ -3,6 +3,7 @@
 use nearcast_machine::{Span, Time};
 
 use super::super::layer::Place;
+use super::super::median::median;
 use super::super::{Event, Output, Payload, Role, SEQ_MAX};
 use super::Peer;
 
@@ -88,9 +89,7 @@ impl<P: Payload> Peer<P> {
             let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_ref());
             let maps = maps.filter(|map| usize::from(map.layers()) > layer);
             bases.extend(maps.map(|map| map.base(layer as u8)).filter(|&base| base < SEQ_MAX));
-            bases.sort_unstable();
-            let Some(middle) = bases.len().checked_sub(1) else { continue };
-            let median = bases[middle / 2];
+            let Some(median) = median(&mut bases) else { continue };
             let own = &mut self.layers[layer];
             let base = own.base();
             match own.first_from(base) {

@@ -55,7 +55,7 @@ impl<P: Payload> Peer<P> {
             }
             Body::News(news) => {
                 neighbour.state = State::Met;
-                self.heed(now, at, news);
+                self.heed(now, at, *news);
             }
             Body::Chunk { chunk, news } => {
                 neighbour.state = State::Met;

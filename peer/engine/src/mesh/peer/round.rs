@@ -3,6 +3,7 @@
 use nearcast_machine::{Bitrate, Span, Time};
 
 use super::super::clock::Claim;
+use super::super::median::median;
 use super::super::pace::Path;
 use super::super::{Event, Payload};
 use super::Peer;
@@ -69,8 +70,7 @@ impl<P: Payload> Peer<P> {
             let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_ref());
             claims.clear();
             claims.extend(maps.filter_map(|map| map.rate(number)));
-            claims.sort_unstable();
-            let most = claims.len().checked_sub(1).map(|last| claims[last / 2]);
+            let most = median(&mut claims);
             let own = layer.rate().map(|bits| Bitrate::from_bits_per_sec(bits.round() as u64));
             *rate = own.or(most).or(*rate);
         }

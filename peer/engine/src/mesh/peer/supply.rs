@@ -4,7 +4,7 @@ use nearcast_machine::Time;
 
 use super::super::share::choose;
 use super::super::wire::DATAGRAM_MAX;
-use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request};
+use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request, Role};
 use super::Peer;
 
 impl<P: Payload> Peer<P> {
@@ -18,13 +18,17 @@ impl<P: Payload> Peer<P> {
         }
         let layers = &self.layers;
         let has = |lc: &Lc| layers.get(usize::from(lc.layer)).is_some_and(|l| l.has(lc.seq));
-        let lacked = request.wanted.iter().filter(|lc| !has(lc)).count() as u64;
+        let mut lacked = 0;
         // A request is served within T - tau or not at all: the receiver asks somebody else then
         // (Liu et al. III-E). Of T, what was left when the request was sent counts.
         let neighbour = self.roster.at_mut(at);
         let patience = request.patience.min(self.settings.round);
         let deadline = now + patience.saturating_sub(neighbour.round_trip.unwrap_or_default());
-        let wanted = request.wanted.into_iter().filter(has);
+        let wanted = request.wanted.into_iter().filter(|lc| {
+            let has = has(lc);
+            lacked += u64::from(!has);
+            has
+        });
         let taken = neighbour.queue.push(wanted, deadline, self.settings.queue);
         let waits = !neighbour.queue.is_empty();
         self.roster.set_waiting(at, waits);
@@ -47,10 +51,23 @@ impl<P: Payload> Peer<P> {
             let shares = self.roster.shares();
             let supply = self.settings.policy.supply;
             let Some(at) = choose(supply, shares, self.served, &mut self.rng) else { return };
-            let queue = &mut self.roster.at_mut(at).queue;
+            let (layers, neighbour) = (&mut self.layers, self.roster.at_mut(at));
+            let queue = &mut neighbour.queue;
             // Drawing again when nothing is left in time is the same as never having counted it.
             self.statistics.requests_expired += u64::from(queue.purge(now));
-            let lc = queue.pop();
+            let lc = match self.settings.role {
+                Role::Viewer => queue.pop(),
+                // Where peers lack upload they ask a source also for what others have, and in the
+                // order of requests some chunks would never leave it.
+                Role::Source => {
+                    let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
+                    // A copy that a free-rider has goes no further.
+                    let passed_on = neighbour.map.as_ref().is_some_and(|map| map.held() > 0);
+                    lc.filter(|_| passed_on)
+                        .inspect(|lc| layers[usize::from(lc.layer)].count_copy(lc.seq));
+                    lc
+                }
+            };
             let waits = !queue.is_empty();
             self.roster.set_waiting(at, waits);
             let Some(lc) = lc else { continue };

@@ -108,7 +108,7 @@ fn body<'a>(whole: &Bytes, kind: u8, input: &'a [u8]) -> Read<'a, Body<Bytes>> {
         }
         code::DECLINE => Ok((input, Body::Decline)),
         code::LEAVE => Ok((input, Body::Leave)),
-        code::NEWS => news(input).map(|(input, news)| (input, Body::News(news))),
+        code::NEWS => news(input).map(|(input, news)| (input, Body::News(Box::new(news)))),
         _ => chunk(whole, input),
     }
 }
