@@ -92,11 +92,13 @@ impl Plan {
         })
     }
 
-    /// The settings file of every peer; what it does not name is the paper's.
+    /// The settings file of every peer; what it does not name is the paper's. The paper's client keeps to
+    /// its upload limit and gives way to nobody, whatever a busy machine does to round trips.
     pub(super) fn settings(&self) -> String {
         let Plan { lag, neighbours: [least, most], .. } = self;
         format!(
-            "lag = \"{lag}\"\nadapt = \"{lag}\"\nneighbours_min = {least}\nneighbours_max = {most}\n"
+            "lag = \"{lag}\"\nadapt = \"{lag}\"\ndelay_target = \"0s\"\n\
+             neighbours_min = {least}\nneighbours_max = {most}\n"
         )
     }
 
@@ -132,7 +134,8 @@ mod tests {
         assert_eq!(plan.neighbours, [4, 8]);
         assert_eq!(
             plan.settings(),
-            "lag = \"12s\"\nadapt = \"12s\"\nneighbours_min = 4\nneighbours_max = 8\n"
+            "lag = \"12s\"\nadapt = \"12s\"\ndelay_target = \"0s\"\n\
+             neighbours_min = 4\nneighbours_max = 8\n"
         );
         assert_eq!(wishes.words(), " --duration 60s");
     }
