@@ -18,6 +18,9 @@ impl<T: Ord + Clone> Agenda<T> {
     }
 
     pub(crate) fn set(&mut self, timer: T, at: Time) {
+        if self.when.get(&timer) == Some(&at) {
+            return;
+        }
         self.cancel(&timer);
         self.when.insert(timer.clone(), at);
         self.due.insert((at, timer));

@@ -9,7 +9,7 @@ use crate::event::Limit;
 use crate::fabric::{Fabric, Timer};
 use crate::hosts::Learned;
 use crate::neighbours::Held;
-use crate::pipeline::{FORWARDING, INSPECT, Placed};
+use crate::pipeline::{FORWARDING, Placed};
 use crate::switch::Concern;
 use crate::topology::choose;
 use crate::{Attachment, DatapathId, Event, Mac, pipeline};
@@ -155,7 +155,7 @@ impl Fabric {
             return;
         }
         port.settled = true;
-        self.broadcasts();
+        self.broadcast_at(at.switch);
     }
 
     /// A port went down, with what was behind it.
@@ -167,9 +167,8 @@ impl Fabric {
             self.event(Event::Link { from: at, to: *end, up: false });
             self.link_end_changed(*end);
         }
-        if other_ends.is_empty() {
-            self.broadcasts();
-        } else {
+        self.broadcast_at(at.switch);
+        if !other_ends.is_empty() {
             self.reforward();
         }
         self.forget_hosts(at);
@@ -309,7 +308,9 @@ impl Fabric {
 
     /// Brings all forwarding up to date after the graph changed.
     fn reforward(&mut self) {
-        self.broadcasts();
+        for switch in self.topology.take_touched() {
+            self.broadcast_at(switch);
+        }
         let mut hosts: Vec<_> = self.hosts.iter().map(|(mac, host)| (host.at, mac)).collect();
         // Hosts of one switch share their paths.
         hosts.sort_unstable();
@@ -318,49 +319,34 @@ impl Fabric {
         }
     }
 
-    /// Brings every switch's broadcast entries up to date.
-    pub(crate) fn broadcasts(&mut self) {
+    /// Brings a switch's broadcast entries up to date.
+    fn broadcast_at(&mut self, id: DatapathId) {
+        let Some(switch) = self.switches.get(&id) else { return };
         let tree = self.topology.tree();
-        let switches: Vec<_> = self.switches.keys().copied().collect();
-        for id in switches {
-            let Some(switch) = self.switches.get(&id) else { continue };
-            let trunk = |port: &u32| self.topology.is_trunk(Attachment { switch: id, port: *port });
-            let in_tree = |port: &u32| tree.contains(&Attachment { switch: id, port: *port });
-            let (trunks, edges): (Vec<u32>, Vec<u32>) =
-                switch.ports.keys().copied().partition(trunk);
-            let settled = switch.settled_ports();
-            let out = edges.into_iter().filter(|port| settled.contains(port));
-            let out = out.chain(trunks.iter().copied().filter(in_tree)).collect();
-            let closed: Vec<Placed> = trunks
-                .iter()
-                .filter(|port| !in_tree(port))
-                .map(|port| pipeline::no_broadcast_from(*port))
-                .collect();
-            let stale: Vec<EntryKey> = switch
-                .ledger
-                .at(FORWARDING, 60)
-                .filter(|key| closed.iter().all(|(wanted, _)| wanted != *key))
-                .copied()
-                .collect();
-            // A loop is closed before it is opened elsewhere.
-            for placed in closed {
-                self.set_entry(id, &Concern::Common, placed);
-            }
-            self.set_entry(id, &Concern::Common, pipeline::broadcast(&out));
-            for key in stale {
-                self.remove_entry(id, &Concern::Common, &key);
-            }
+        let trunk = |port: &u32| self.topology.is_trunk(Attachment { switch: id, port: *port });
+        let in_tree = |port: &u32| tree.contains(&Attachment { switch: id, port: *port });
+        let (trunks, edges): (Vec<u32>, Vec<u32>) = switch.ports.keys().copied().partition(trunk);
+        let settled = switch.settled_ports();
+        let out = edges.into_iter().filter(|port| settled.contains(port));
+        let out = out.chain(trunks.iter().copied().filter(in_tree)).collect();
+        let closed: Vec<Placed> = trunks
+            .iter()
+            .filter(|port| !in_tree(port))
+            .map(|port| pipeline::no_broadcast_from(*port))
+            .collect();
+        let stale: Vec<EntryKey> = switch
+            .ledger
+            .at(FORWARDING, 60)
+            .filter(|key| closed.iter().all(|(wanted, _)| wanted != *key))
+            .copied()
+            .collect();
+        // A loop is closed before it is opened elsewhere.
+        for placed in closed {
+            self.set_entry(id, &Concern::Common, placed);
         }
-    }
-
-    /// Removes what lets a connection through, wherever it was.
-    pub(crate) fn remove_bypass(&mut self, keys: &[EntryKey]) {
-        let switches: Vec<_> = self.switches.keys().copied().collect();
-        for switch in switches {
-            for key in keys {
-                debug_assert_eq!(key.table, INSPECT);
-                self.remove_entry(switch, &Concern::Common, key);
-            }
+        self.set_entry(id, &Concern::Common, pipeline::broadcast(&out));
+        for key in stale {
+            self.remove_entry(id, &Concern::Common, &key);
         }
     }
 }

@@ -29,8 +29,8 @@ pub(crate) enum Finding {
     Ended { connection: ConnectionKey, role: Role, stream: StreamName, reason: RoleEnd },
     /// The connection carries on uninspected, for lack of an answer or for having one.
     LetGo { connection: ConnectionKey, reason: InspectionEnd },
-    /// The connection is over; entries made for it can go.
-    Closed { connection: ConnectionKey },
+    /// The connection is over; entries made for it, where its ends are, can go.
+    Closed { connection: ConnectionKey, ends: [Option<Attachment>; 2] },
 }
 
 #[derive(Debug)]
@@ -209,7 +209,8 @@ impl Inspection {
         for (role, stream) in connection.roles {
             self.findings.push_back(Finding::Ended { connection: key, role, stream, reason });
         }
-        self.findings.push_back(Finding::Closed { connection: key });
+        let ends = [connection.client, connection.server].map(|half| half.map(|half| half.at));
+        self.findings.push_back(Finding::Closed { connection: key, ends });
     }
 
     /// Where the segments of one side enter the fabric.

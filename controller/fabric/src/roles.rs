@@ -1,5 +1,6 @@
 //! What inspection finds, turned into who publishes and plays what.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use nearcast_media::rtmp::Side;
@@ -34,15 +35,7 @@ impl Fabric {
                     self.role_ended(connection, role, stream, reason);
                 }
                 Finding::LetGo { connection, reason } => self.let_go(connection, reason, seen),
-                Finding::Closed { connection } => {
-                    let ConnectionKey { client, server } = connection;
-                    self.remove_bypass(&[
-                        pipeline::bypass(client, server).0,
-                        pipeline::bypass(server, client).0,
-                        pipeline::watch(client, server).0,
-                        pipeline::watch(server, client).0,
-                    ]);
-                }
+                Finding::Closed { connection, ends } => self.remove_bypass(connection, ends),
             }
         }
     }
@@ -150,6 +143,19 @@ impl Fabric {
             self.set_entry(at.switch, &Concern::Common, pipeline::bypass(from, to));
         }
         self.event(Event::InspectionEnded { client, server, reason });
+    }
+
+    /// Removes what lets a connection through that is over.
+    fn remove_bypass(&mut self, connection: ConnectionKey, ends: [Option<Attachment>; 2]) {
+        let ConnectionKey { client, server } = connection;
+        let switches: BTreeSet<_> = ends.into_iter().flatten().map(|at| at.switch).collect();
+        for switch in switches {
+            for (from, to) in [(client, server), (server, client)] {
+                for (key, _) in [pipeline::bypass(from, to), pipeline::watch(from, to)] {
+                    self.remove_entry(switch, &Concern::Common, &key);
+                }
+            }
+        }
     }
 
     /// A direction that was let through has carried nothing for a while.

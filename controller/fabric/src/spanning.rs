@@ -13,6 +13,8 @@ use crate::{Attachment, DatapathId};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spanning {
     links: BTreeSet<(Attachment, Attachment)>,
+    /// Both ends of them.
+    ports: BTreeSet<Attachment>,
 }
 
 impl Spanning {
@@ -20,7 +22,8 @@ impl Spanning {
     /// first.
     pub(crate) fn update(&mut self, alive: &[(Attachment, Attachment)]) {
         let mut parts = Parts::default();
-        self.links.retain(|link| alive.contains(link));
+        let living: BTreeSet<_> = alive.iter().collect();
+        self.links.retain(|link| living.contains(link));
         for (a, b) in &self.links {
             parts.join(a.switch, b.switch);
         }
@@ -29,11 +32,12 @@ impl Spanning {
                 self.links.insert((*a, *b));
             }
         }
+        self.ports = self.links.iter().flat_map(|(a, b)| [*a, *b]).collect();
     }
 
     /// Both ends of its links.
-    pub(crate) fn ports(&self) -> BTreeSet<Attachment> {
-        self.links.iter().flat_map(|(a, b)| [*a, *b]).collect()
+    pub(crate) fn ports(&self) -> &BTreeSet<Attachment> {
+        &self.ports
     }
 }
 
@@ -88,7 +92,7 @@ mod tests {
     fn parallel_links_and_links_to_oneself_carry_no_broadcast_twice() {
         let mut tree = Spanning::default();
         tree.update(&links(&[(1, 2), (1, 2), (2, 2)]));
-        assert_eq!(tree.ports(), BTreeSet::from([at(1, 0), at(2, 1)]));
+        assert_eq!(*tree.ports(), BTreeSet::from([at(1, 0), at(2, 1)]));
     }
 
     #[test]

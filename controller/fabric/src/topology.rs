@@ -86,6 +86,8 @@ pub(crate) struct Topology {
     /// The other ends of proven links, by the switch they lead to.
     into: BTreeMap<DatapathId, Vec<Attachment>>,
     tree: Spanning,
+    /// Switches with a port that began or ceased to lead to another switch, or to be of the tree.
+    touched: BTreeSet<DatapathId>,
     /// Paths worked out since the graph last changed.
     known: RefCell<BTreeMap<DatapathId, Arc<Paths>>>,
 }
@@ -337,13 +339,20 @@ impl Topology {
     }
 
     /// The ports of a tree that reaches every switch of each connected part and has no loop.
-    pub(crate) fn tree(&self) -> BTreeSet<Attachment> {
+    pub(crate) fn tree(&self) -> &BTreeSet<Attachment> {
         self.tree.ports()
+    }
+
+    /// The switches whose part in broadcasts may have changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<DatapathId> {
+        std::mem::take(&mut self.touched)
     }
 
     fn changed(&mut self) {
         self.known.get_mut().clear();
-        self.trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
+        let trunks = self.links.iter().flat_map(|(from, link)| [*from, link.to]).collect();
+        let trunks_before = std::mem::replace(&mut self.trunks, trunks);
+        let tree_before = self.tree.ports().clone();
         self.into = BTreeMap::new();
         let mut alive = Vec::new();
         for (from, link) in &self.links {
@@ -355,6 +364,9 @@ impl Topology {
             }
         }
         self.tree.update(&alive);
+        let trunks = self.trunks.symmetric_difference(&trunks_before);
+        let tree = self.tree.ports().symmetric_difference(&tree_before);
+        self.touched.extend(trunks.chain(tree).map(|port| port.switch));
     }
 
     /// A link carries traffic only once both directions are proven.
