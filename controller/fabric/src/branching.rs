@@ -169,7 +169,7 @@ impl Fabric {
         for tree in trees {
             for (switch, branch) in &tree.branches {
                 let here = joined.iter().filter(|viewer| viewer.place.at.switch == *switch);
-                let mut buckets: Vec<_> = here
+                let viewers: Vec<_> = here
                     .map(|viewer| {
                         let viewer = viewer.place.known_as(viewer.alias);
                         pipeline::bucket(&viewer, chunks.to, range)
@@ -178,21 +178,22 @@ impl Fabric {
                 match branch.from {
                     None if *switch == root && tree.tag == current => {
                         let tagging = |port: &u32| pipeline::tagging(tree.tag, *port);
-                        buckets.extend(branch.to.iter().map(tagging));
+                        let links = branch.to.iter().map(tagging).collect();
                         let id = pipeline::group_id(chunks.to);
-                        self.set_group(*switch, &concern, id, Group { buckets });
+                        self.set_group(*switch, &concern, id, pipeline::group(viewers, links));
                     }
                     None => {}
                     Some(from) => {
-                        let copies = !buckets.is_empty() || branch.to.len() != 1;
-                        buckets.extend(branch.to.iter().map(|port| pipeline::passing(*port)));
+                        let copies = !viewers.is_empty() || branch.to.len() != 1;
+                        let links = branch.to.iter().map(|port| pipeline::passing(*port));
+                        let group = pipeline::group(viewers, links.collect());
                         let onward = branch.to.first().copied().filter(|_| !copies);
                         self.write_branch(
                             &concern,
                             *switch,
                             (chunks, tree.tag, from),
                             onward,
-                            buckets,
+                            group,
                         );
                     }
                 }
@@ -208,16 +209,16 @@ impl Fabric {
         switch: DatapathId,
         (chunks, tag, from): (Chunks, Tag, u32),
         onward: Option<u32>,
-        buckets: Vec<Vec<crate::entry::Step>>,
+        group: Group,
     ) {
-        let group = pipeline::branch_group_id(tag);
-        if onward.is_none() && self.set_group(switch, concern, group, Group { buckets }) {
+        let id = pipeline::branch_group_id(tag);
+        if onward.is_none() && self.set_group(switch, concern, id, group) {
             // It is there before anything leads to it.
             self.barrier(switch);
         }
         self.set_entry(switch, concern, chunks.at_branch(tag, from, onward));
         if onward.is_some() {
-            self.remove_group(switch, group);
+            self.remove_group(switch, id);
         }
     }
 

@@ -255,14 +255,19 @@ impl Fabric {
                 self.limit_reached(Limit::Viewers);
                 break;
             }
+            let switch = candidate.place.at.switch;
             let Some(peering) = self.peering(key) else { return };
+            let here = peering.viewers.values().filter(|viewer| viewer.place.at.switch == switch);
+            if here.count() >= pipeline::VIEWERS_AT_SWITCH {
+                self.limit_reached(Limit::Viewers);
+                continue;
+            }
             let generation = peering.generation;
             let Some(member) = self.invite(&concern, candidate, generation) else { break };
             if let Some(peering) = self.peering(key) {
                 peering.viewers.insert(*mac, member);
             }
             self.route_aliases(key);
-            let switch = candidate.place.at.switch;
             self.after_barrier(switch, Then::Offer(key.clone(), id, *mac));
         }
         // Whoever was there all along may be reached by another way.

@@ -56,7 +56,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use nearcast_media::peering;
 
 use crate::distribution::Tag;
-use crate::entry::{Entry, EntryKey, Masked, Pattern, Purpose, Step};
+use crate::entry::{Entry, EntryKey, Group, Masked, Pattern, Purpose, Step};
 use crate::frame::{ARP, IPV4, LLDP, TCP, UDP};
 use crate::{Mac, VirtualRange, ndp};
 
@@ -347,6 +347,30 @@ pub(crate) fn bucket(viewer: &PeeredHost, group: Ipv4Addr, range: VirtualRange) 
         Step::SetIpDestination(viewer.address),
         Step::Output(viewer.port),
     ]
+}
+
+/// Viewers at one switch that a peering may have. Their buckets, of 96 bytes, and 340 for links, of 48,
+/// are what one group-mod holds.
+pub(crate) const VIEWERS_AT_SWITCH: usize = 512;
+
+/// Bytes of buckets that a group may have: those of a message less its header and the group's own
+/// (OpenFlow 1.3.5 7.3.4.2).
+const BUCKETS: usize = 65_535 - 16;
+
+/// A group of buckets for viewers and for links. Should they be more than a message holds, viewers are
+/// left out: each of them gets its chunks elsewhere, while behind a link may be many.
+pub(crate) fn group(mut viewers: Vec<Vec<Step>>, links: Vec<Vec<Step>>) -> Group {
+    // A bucket has 16 bytes of its own, and each action at most as many.
+    let bytes = |bucket: &Vec<Step>| 16 + 16 * bucket.len();
+    let mut room = BUCKETS.saturating_sub(links.iter().map(bytes).sum());
+    let fit = viewers.iter().take_while(|bucket| {
+        let left = room.checked_sub(bytes(bucket));
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    viewers.truncate(fit.count());
+    viewers.extend(links);
+    Group { buckets: viewers }
 }
 
 /// The group id of a group address: our mark, and the address's place in a range of at most 2^24.

@@ -169,10 +169,36 @@ pub(crate) fn group_of(kind: GroupType, buckets: &[Bucket]) -> Option<Group> {
 
 #[cfg(test)]
 mod tests {
+    use rust_openflow::v13::{Body, Message};
+
     use super::*;
     use crate::VirtualRange;
     use crate::distribution::Tag;
     use crate::pipeline::{self, Chunks, PeeredHost};
+
+    #[test]
+    fn no_group_is_longer_than_a_message() {
+        let range = VirtualRange::default();
+        let host = PeeredHost {
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            address: "10.0.0.1".parse().expect("an address"),
+            port: 3,
+            alias: "10.254.0.9".parse().expect("an address"),
+        };
+        let bucket = pipeline::bucket(&host, "10.254.0.8".parse().expect("an address"), range);
+        let tagging = pipeline::tagging(Tag::new(1), 7);
+        let most = pipeline::VIEWERS_AT_SWITCH;
+        for (viewers, links, fit) in
+            [(most, 340, most), (1012, 0, 682), (most, 681, 341), (most, 1024, 170)]
+        {
+            let made = pipeline::group(vec![bucket.clone(); viewers], vec![tagging.clone(); links]);
+            assert_eq!(made.buckets.len(), fit + links, "{viewers} viewers and {links} links");
+            let mut wire = Vec::new();
+            let body = Body::GroupMod(group(GroupCommand::Add, 1, &made));
+            Message::new(1, body).encode(&mut wire);
+            assert_eq!(usize::from(u16::from_be_bytes([wire[2], wire[3]])), wire.len());
+        }
+    }
 
     #[test]
     fn every_entry_the_fabric_makes_reads_back() {
