@@ -27,6 +27,8 @@ const MAX: usize = 16 << 20;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Bytes written at once.
 const BATCH: usize = 64 << 10;
+/// Bytes read at once. A thousand switches have as many buffers of it.
+const READ: usize = 16 << 10;
 /// How long a closing connection may take to send what is left.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
@@ -150,7 +152,7 @@ async fn receive_all(
     depth: &Depth,
 ) -> String {
     let mut framer = Framer::new();
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = vec![0; READ];
     loop {
         if depth.bytes.load(Ordering::Relaxed) > HIGH {
             let _ = tokio::time::timeout(PAUSE, depth.drained.notified()).await;

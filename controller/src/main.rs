@@ -3,6 +3,7 @@
 use clap::Parser;
 use nearcast_controller::learning::LearningServer;
 use nearcast_controller::{App, Arguments, Command, Error, Server, check};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +19,14 @@ fn main() -> std::process::ExitCode {
     }
 }
 
+/// Allows as many descriptors as the administrator does: each switch takes one.
+fn allow_descriptors() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // If it is refused, the switch that is one too many is not accepted, and that is said.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
 fn run(arguments: Arguments) -> Result<(), Error> {
     let system = |what| move |source| Error::System { what, source };
     if let Some(Command::Check { file }) = &arguments.command {
@@ -26,6 +35,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
         return Ok(());
     }
     let settings = arguments.settings()?;
+    allow_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
