@@ -73,6 +73,8 @@ pub(crate) enum Timer {
     Echo(ConnectionId),
     /// All links are probed.
     Probe,
+    /// Links were measured anew, and count as longer or shorter.
+    Measured,
     /// A port has been watched for long enough.
     Settle(Attachment),
     /// An address is asked for again.
@@ -273,6 +275,10 @@ impl Fabric {
             Timer::Handshake(connection) => self.handshake_due(connection),
             Timer::Echo(connection) => self.echo_due(connection),
             Timer::Probe => self.probe_all(),
+            Timer::Measured => {
+                self.reforward();
+                self.reconsider_all();
+            }
             Timer::Settle(port) => self.settle(port),
             Timer::Ask(address) => self.ask_again(address),
             Timer::Claim(claim) => self.claim_due(claim),

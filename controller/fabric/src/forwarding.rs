@@ -16,6 +16,9 @@ use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 use nearcast_machine::Span;
 use rust_openflow::v13::{Action, Body, PacketOut};
 
+/// How long the probes of one round take to come back: what they measure changes paths once, not once for
+/// each link.
+const ROUND: Span = Span::from_millis(100);
 /// Probes that may be lost in a row before a link counts as gone.
 const LOST_PROBES: u64 = 3;
 
@@ -98,8 +101,7 @@ impl Fabric {
         let measured = self.measure(probe, to);
         if !found {
             if measured {
-                self.reforward();
-                self.reconsider_all();
+                self.agenda.ensure(Timer::Measured, self.now + ROUND);
             }
             return;
         }
@@ -307,7 +309,7 @@ impl Fabric {
     }
 
     /// Brings all forwarding up to date after the graph changed.
-    fn reforward(&mut self) {
+    pub(crate) fn reforward(&mut self) {
         for switch in self.topology.take_touched() {
             self.broadcast_at(switch);
         }
