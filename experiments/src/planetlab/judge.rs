@@ -189,7 +189,12 @@ impl Beside<'_> {
         goal(
             format!("{system}: {name} of {class} peers (figure {figure})"),
             format!("{paper} dB"),
-            q.map(|q| (decibels(&q), q.mean >= paper)),
+            q.map(|q| {
+                // Of another video than the paper's no more can be had.
+                let whole = which.zip(self.outcome.whole).and_then(|(which, whole)| which(&whole));
+                let of = whole.map(|whole| format!(" (all of our video: {whole:.2} dB)"));
+                (decibels(&q) + &of.unwrap_or_default(), q.mean >= paper)
+            }),
         )
     }
 
