@@ -81,6 +81,8 @@ impl MeshNode {
             // As the paper's simulator has it, and whole rounds of playout.
             upload_counts_signalling: false,
             playout_step: Span::from_secs(1),
+            // News that rode on chunks would wait with them for the access link and the step.
+            piggyback: Span::ZERO,
             burst: BATCH,
             batch: BATCH,
             ..settings
