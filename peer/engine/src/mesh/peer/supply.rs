@@ -63,8 +63,9 @@ impl<P: Payload> Peer<P> {
                     let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
                     // A copy that a free-rider has goes no further.
                     let passed_on = neighbour.map.as_ref().is_some_and(|map| map.held() > 0);
-                    lc.filter(|_| passed_on)
-                        .inspect(|lc| layers[usize::from(lc.layer)].count_copy(lc.seq));
+                    if let Some(lc) = lc.filter(|_| passed_on) {
+                        layers[usize::from(lc.layer)].count_copy(lc.seq);
+                    }
                     lc
                 }
             };
