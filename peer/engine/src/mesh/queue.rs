@@ -75,13 +75,16 @@ impl Queue {
         Some(Lc::unpack(chunk))
     }
 
-    /// As [`pop`](Queue::pop), but the one of which `copies` are least, the first among equals.
+    /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `copies` are least,
+    /// the first among equals. So layers keep the order in which the receiver wants them.
     pub(super) fn pop_rarest(&mut self, copies: impl Fn(Lc) -> u8) -> Option<Lc> {
-        let rank = |&(_, &chunk): &(usize, &u32)| copies(Lc::unpack(chunk));
-        let (at, _) = self.chunks.iter().enumerate().min_by_key(rank)?;
-        let chunk = self.chunks.remove(at)?;
+        let layer = Lc::unpack(*self.chunks.front()?).layer;
+        let waiting = self.chunks.iter().map(|&chunk| Lc::unpack(chunk)).enumerate();
+        let of_the_layer = waiting.filter(|(_, lc)| lc.layer == layer);
+        let (at, lc) = of_the_layer.min_by_key(|&(_, lc)| copies(lc))?;
+        self.chunks.remove(at)?;
         self.uncount(at);
-        Some(Lc::unpack(chunk))
+        Some(lc)
     }
 
     /// Takes the chunk at a place out of the count of its batch: every chunk is in one.
@@ -145,6 +148,17 @@ mod tests {
         let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
         assert_eq!([next(), next(), next()], [Some(3), Some(5), None]);
         assert_eq!(queue.purge(at(5000)), 0);
+    }
+
+    #[test]
+    fn layers_keep_their_order_however_rare_an_upper_one_is() {
+        let mut queue = Queue::default();
+        let layers = [0, 0, 0, 2, 2];
+        queue.push(layers.into_iter().zip(0..).map(|(layer, seq)| Lc { layer, seq }), at(900), 10);
+        let copies = |lc: Lc| [3, 2, 3, 0, 0][lc.seq as usize];
+        let order: Vec<_> =
+            std::iter::from_fn(|| queue.pop_rarest(copies)).map(|lc| lc.seq).collect();
+        assert_eq!(order, [1, 0, 2, 3, 4]);
     }
 
     #[test]
