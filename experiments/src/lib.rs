@@ -26,5 +26,8 @@ pub mod simulate;
 pub mod sweep;
 pub mod world;
 
+#[cfg(test)]
+mod kept_schema;
+
 /// Why a command ended: a sentence for a person, which says what was wrong and what to do next.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

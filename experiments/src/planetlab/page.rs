@@ -6,39 +6,16 @@ use super::measures::{Estimate, QUALITIES, mean};
 use super::result::{LAYERS, MeshOutcome, PeerRecord};
 use crate::figures::Figure;
 use crate::report::escape;
-use crate::report::html::{Cell, table};
-use crate::result::{Trust, Verdict};
+use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
 
 /// The whole page.
 pub(super) fn page(outcome: &MeshOutcome, figures: &[Figure]) -> String {
     let mut out = String::new();
-    let _ = write!(
-        out,
-        "<header><p class=\"kicker\">nearcast &middot; {}</p><h1>{}</h1>",
-        escape(&outcome.scenario),
-        escape(&outcome.title)
-    );
-    if let Some(why) = &outcome.incomplete_why {
-        let _ = write!(
-            out,
-            "<p class=\"warning\"><strong>Incomplete:</strong> {}. What follows is what there was by then.</p>",
-            escape(why)
-        );
-    }
+    begin_mesh(&mut out, &outcome.scenario, &outcome.title, outcome.incomplete_why.as_deref());
     scale(&mut out, outcome);
     out.push_str("</header>\n");
     goals(&mut out, outcome);
-    out.push_str("<section><h2>Figures</h2>\n");
-    for figure in figures {
-        let _ = writeln!(
-            out,
-            "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
-            escape(&figure.title),
-            figure.inline(),
-            escape(&figure.caption)
-        );
-    }
-    out.push_str("</section>\n");
+    put_figures(&mut out, figures);
     classes(&mut out, outcome);
     groups(&mut out, outcome);
     fidelity(&mut out, outcome);
@@ -47,13 +24,7 @@ pub(super) fn page(outcome: &MeshOutcome, figures: &[Figure]) -> String {
         "<section><h2>To make it again</h2><p><code>{}</code></p></section>",
         escape(&outcome.command)
     );
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>nearcast: {}</title>\n<style>{}</style></head>\n<body><main>\n{out}</main></body></html>\n",
-        escape(&outcome.title),
-        include_str!("../report/style.css"),
-    )
+    document(&outcome.title, &out)
 }
 
 /// What the paper had, and what this is.
@@ -94,11 +65,7 @@ fn goals(out: &mut String, outcome: &MeshOutcome) {
         .goals
         .iter()
         .map(|goal| {
-            let mark = match goal.verdict {
-                Verdict::Met => Cell::Mark("met", "met"),
-                Verdict::Missed => Cell::Mark("missed", "missed"),
-                Verdict::NotMeasured => Cell::Mark("none", "not measured"),
-            };
+            let mark = Cell::verdict(goal.verdict);
             vec![mark, Cell::text(&goal.name), Cell::text(&goal.target), Cell::text(&goal.measured)]
         })
         .collect();
@@ -218,10 +185,7 @@ fn fidelity(out: &mut String, outcome: &MeshOutcome) {
     let mut rows = Vec::new();
     for run in &outcome.runs {
         let fidelity = &run.fidelity;
-        let mut row = vec![match fidelity.verdict {
-            Trust::Trusted => Cell::Mark("met", "trusted"),
-            Trust::Doubtful => Cell::Mark("missed", "doubtful"),
-        }];
+        let mut row = vec![Cell::trust(fidelity.verdict)];
         row.push(Cell::text(run.label()));
         row.push(Cell::number(mean(fidelity.cpu.iter().copied()).map(|part| part * 100.0), 0));
         row.extend(kinds.iter().map(|kind| Cell::number(run.cpu.get(*kind).copied(), 2)));

@@ -1,5 +1,8 @@
 use std::fmt::Write;
 
+use crate::figures::Figure;
+use crate::result::{Trust, Verdict};
+
 /// Text as HTML shows it, in elements and in attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -35,6 +38,69 @@ impl Cell {
     pub(crate) fn number(value: Option<f64>, decimals: usize) -> Cell {
         Cell::Number(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}")))
     }
+
+    /// What became of a goal.
+    pub(crate) fn verdict(verdict: Verdict) -> Cell {
+        match verdict {
+            Verdict::Met => Cell::Mark("met", "met"),
+            Verdict::Missed => Cell::Mark("missed", "missed"),
+            Verdict::NotMeasured => Cell::Mark("none", "not measured"),
+        }
+    }
+
+    /// Whether a run can be believed.
+    pub(crate) fn trust(trust: Trust) -> Cell {
+        match trust {
+            Trust::Trusted => Cell::Mark("met", "trusted"),
+            Trust::Doubtful => Cell::Mark("missed", "doubtful"),
+        }
+    }
+}
+
+/// A page around its body, which refers to nothing outside itself.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>nearcast: {}</title>\n<style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
+        escape(title),
+        include_str!("style.css"),
+    )
+}
+
+/// The head of a mesh's report: what it is of, and why it is not whole if it is not. It stays open.
+pub(crate) fn begin_mesh(out: &mut String, scenario: &str, title: &str, incomplete: Option<&str>) {
+    let _ = write!(
+        out,
+        "<header><p class=\"kicker\">nearcast &middot; {}</p><h1>{}</h1>",
+        escape(scenario),
+        escape(title)
+    );
+    if let Some(why) = incomplete {
+        let _ = write!(
+            out,
+            "<p class=\"warning\"><strong>Incomplete:</strong> {}. What follows is what there was by then.</p>",
+            escape(why)
+        );
+    }
+}
+
+/// A figure with its title and what it shows.
+pub(crate) fn put_figure(out: &mut String, figure: &Figure) {
+    let _ = writeln!(
+        out,
+        "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
+        escape(&figure.title),
+        figure.inline(),
+        escape(&figure.caption)
+    );
+}
+
+/// A section of all figures.
+pub(crate) fn put_figures(out: &mut String, figures: &[Figure]) {
+    out.push_str("<section><h2>Figures</h2>\n");
+    figures.iter().for_each(|figure| put_figure(out, figure));
+    out.push_str("</section>\n");
 }
 
 /// Text beyond this many bytes may be broken into lines.

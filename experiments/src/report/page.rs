@@ -1,10 +1,10 @@
 use std::fmt::Write;
 
 use super::headline::{headlines, largest_pair};
-use super::html::{Cell, escape, table};
+use super::html::{Cell, document, escape, put_figure, table};
 use super::way_rows;
 use crate::figures::Figure;
-use crate::result::{Goal, Outcome, Run, System, Trust, Verdict};
+use crate::result::{Goal, Outcome, Run, System, Verdict};
 
 /// The whole page. It refers to nothing outside itself.
 pub(super) fn page(outcome: &Outcome, figures: &[Figure]) -> String {
@@ -19,13 +19,7 @@ pub(super) fn page(outcome: &Outcome, figures: &[Figure]) -> String {
     losses(&mut body, outcome);
     believable(&mut body, outcome, figures);
     settings(&mut body, outcome);
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>nearcast: {}</title>\n<style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
-        escape(&outcome.experiment),
-        include_str!("style.css"),
-    )
+    document(&outcome.experiment, &body)
 }
 
 fn head(out: &mut String, outcome: &Outcome) {
@@ -62,21 +56,13 @@ fn head(out: &mut String, outcome: &Outcome) {
     );
 }
 
-fn mark(verdict: Verdict) -> Cell {
-    match verdict {
-        Verdict::Met => Cell::Mark("met", "met"),
-        Verdict::Missed => Cell::Mark("missed", "missed"),
-        Verdict::NotMeasured => Cell::Mark("none", "not measured"),
-    }
-}
-
 fn goals(out: &mut String, goals: &[Goal]) {
     out.push_str("<section class=\"goals\"><h2>What it must show</h2>\n");
     let rows: Vec<Vec<Cell>> = goals
         .iter()
         .map(|goal| {
             vec![
-                mark(goal.verdict),
+                Cell::verdict(goal.verdict),
                 Cell::text(&goal.name),
                 Cell::text(&goal.target),
                 Cell::text(&goal.measured),
@@ -110,18 +96,8 @@ fn paper(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
     if outcome.runs.iter().any(|run| run.scenario == "fig2" || run.scenario == "fig3") {
         out.push_str(PAPER);
     }
-    delays.for_each(|figure| put(out, figure));
+    delays.for_each(|figure| put_figure(out, figure));
     out.push_str("</section>\n");
-}
-
-fn put(out: &mut String, figure: &Figure) {
-    let _ = writeln!(
-        out,
-        "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
-        escape(&figure.title),
-        figure.inline(),
-        escape(&figure.caption)
-    );
 }
 
 fn section_figures(
@@ -133,7 +109,7 @@ fn section_figures(
     let mut chosen = figures.iter().filter(|figure| wanted(&figure.name)).peekable();
     if chosen.peek().is_some() {
         let _ = writeln!(out, "<section><h2>{}</h2>", escape(title));
-        chosen.for_each(|figure| put(out, figure));
+        chosen.for_each(|figure| put_figure(out, figure));
         out.push_str("</section>\n");
     }
 }
@@ -212,7 +188,7 @@ fn bytes(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
         );
     }
     for figure in figures.iter().filter(|figure| figure.name.ends_with("-bytes")) {
-        put(out, figure);
+        put_figure(out, figure);
     }
     let direct_of = |run: &Run| {
         let same = |other: &&&Run| {
@@ -288,7 +264,10 @@ fn starting(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
         return;
     }
     out.push_str("<section><h2>Starting and joining</h2>\n");
-    figures.iter().filter(|figure| figure.name == "joins").for_each(|figure| put(out, figure));
+    figures
+        .iter()
+        .filter(|figure| figure.name == "joins")
+        .for_each(|figure| put_figure(out, figure));
     out.push_str(&table(
         &[
             "run",
@@ -400,10 +379,7 @@ fn believable(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
                 |series: &[f64]| series.iter().copied().reduce(f64::max).map(|share| share * 100.0);
             let drops: u64 = seen.unasked_drops.values().sum();
             vec![
-                match seen.verdict {
-                    Trust::Trusted => Cell::Mark("met", "trusted"),
-                    Trust::Doubtful => Cell::Mark("missed", "doubtful"),
-                },
+                Cell::trust(seen.verdict),
                 Cell::text(run.label()),
                 Cell::number(most(&seen.cpu), 0),
                 Cell::number(most(&seen.stolen), 0),
@@ -429,7 +405,10 @@ fn believable(out: &mut String, outcome: &Outcome, figures: &[Figure]) {
         ],
         &rows,
     ));
-    figures.iter().filter(|figure| figure.name == "idle-rtt").for_each(|figure| put(out, figure));
+    figures
+        .iter()
+        .filter(|figure| figure.name == "idle-rtt")
+        .for_each(|figure| put_figure(out, figure));
     out.push_str("</section>\n");
 }
 

@@ -1,13 +1,7 @@
 use super::*;
+use crate::kept_schema::KeptSchema;
 
-/// Where the schema is kept for readers who do not build this.
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/result.schema.json");
-
-fn validator() -> jsonschema::Validator {
-    let text = std::fs::read_to_string(SCHEMA).expect("docs/result.schema.json is there");
-    let schema = serde_json::from_str(&text).expect("it is JSON");
-    jsonschema::validator_for(&schema).expect("it is a schema")
-}
+const SCHEMA: KeptSchema = KeptSchema("result.schema.json");
 
 fn sample() -> serde_json::Value {
     serde_json::to_value(synthetic::outcome()).expect("plain data")
@@ -15,22 +9,13 @@ fn sample() -> serde_json::Value {
 
 #[test]
 fn the_schema_in_docs_is_that_of_the_types() {
-    let mut text = serde_json::to_string_pretty(&schema()).expect("plain data");
-    text.push('\n');
-    if std::env::var_os("NEARCAST_WRITE_SCHEMA").is_some() {
-        std::fs::write(SCHEMA, &text).expect("docs can be written");
-    }
-    let kept = std::fs::read_to_string(SCHEMA).expect("docs/result.schema.json is there");
-    assert!(
-        kept == text,
-        "docs/result.schema.json is out of date: NEARCAST_WRITE_SCHEMA=1 cargo test -p nearcast schema"
-    );
+    SCHEMA.assert_is(&schema());
 }
 
 #[test]
 fn an_outcome_fits_the_schema_and_reads_back() {
     let value = sample();
-    let validator = validator();
+    let validator = SCHEMA.validator();
     let errors: Vec<String> =
         validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
@@ -42,7 +27,7 @@ fn an_outcome_fits_the_schema_and_reads_back() {
 
 #[test]
 fn broken_outcomes_do_not_fit() {
-    let validator = validator();
+    let validator = SCHEMA.validator();
     let breakages: [(&str, &str, serde_json::Value); 7] = [
         ("a number is text", "/seed", "one".into()),
         ("a time is negative", "/started", (-1).into()),

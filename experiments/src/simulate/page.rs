@@ -8,39 +8,16 @@ use super::scenario::Paper;
 use super::stream::LAYERS;
 use crate::figures::Figure;
 use crate::report::escape;
-use crate::report::html::{Cell, table};
-use crate::result::Verdict;
+use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
 
 /// The whole page.
 pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {
     let mut out = String::new();
-    let _ = write!(
-        out,
-        "<header><p class=\"kicker\">nearcast &middot; {}</p><h1>{}</h1>",
-        escape(&result.scenario),
-        escape(&result.title)
-    );
-    if let Some(why) = &result.incomplete_why {
-        let _ = write!(
-            out,
-            "<p class=\"warning\"><strong>Incomplete:</strong> {}. What follows is what there was by then.</p>",
-            escape(why)
-        );
-    }
+    begin_mesh(&mut out, &result.scenario, &result.title, result.incomplete_why.as_deref());
     out.push_str("</header>\n");
     goals(&mut out, result);
     groups(&mut out, result);
-    out.push_str("<section><h2>Figures</h2>\n");
-    for figure in figures {
-        let _ = writeln!(
-            out,
-            "<figure><h3>{}</h3><div class=\"scroll\">{}</div><figcaption>{}</figcaption></figure>",
-            escape(&figure.title),
-            figure.inline(),
-            escape(&figure.caption)
-        );
-    }
-    out.push_str("</section>\n");
+    put_figures(&mut out, figures);
     cost(&mut out, result);
     let _ = write!(
         out,
@@ -48,13 +25,7 @@ pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {
         escape(&result.command),
         escape(&result.version)
     );
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>nearcast: {}</title>\n<style>{}</style></head>\n<body><main>\n{out}</main></body></html>\n",
-        escape(&result.title),
-        include_str!("../report/style.css"),
-    )
+    document(&result.title, &out)
 }
 
 fn goals(out: &mut String, result: &Simulations) {
@@ -79,11 +50,7 @@ fn goals(out: &mut String, result: &Simulations) {
         .goals
         .iter()
         .map(|goal| {
-            let mark = match goal.verdict {
-                Verdict::Met => Cell::Mark("met", "met"),
-                Verdict::Missed => Cell::Mark("missed", "missed"),
-                Verdict::NotMeasured => Cell::Mark("none", "not measured"),
-            };
+            let mark = Cell::verdict(goal.verdict);
             vec![
                 mark,
                 Cell::text(&goal.run),

@@ -3,29 +3,18 @@ use nearcast_machine::Span;
 use super::scenario::{Crowd, SimScenario};
 use super::synthetic::simulations;
 use super::*;
+use crate::kept_schema::KeptSchema;
 use crate::world::Shutdown;
 
-/// Where the schema is kept for readers who do not build this.
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/simulation.schema.json");
+const SCHEMA: KeptSchema = KeptSchema("simulation.schema.json");
 
 fn fits(value: &serde_json::Value) -> bool {
-    let text = std::fs::read_to_string(SCHEMA).expect("docs/simulation.schema.json is there");
-    let schema = serde_json::from_str(&text).expect("it is JSON");
-    jsonschema::validator_for(&schema).expect("it is a schema").is_valid(value)
+    SCHEMA.validator().is_valid(value)
 }
 
 #[test]
 fn the_schema_in_docs_is_that_of_the_types() {
-    let mut text = serde_json::to_string_pretty(&schema()).expect("plain data");
-    text.push('\n');
-    if std::env::var_os("NEARCAST_WRITE_SCHEMA").is_some() {
-        std::fs::write(SCHEMA, &text).expect("docs can be written");
-    }
-    let kept = std::fs::read_to_string(SCHEMA).expect("docs/simulation.schema.json is there");
-    assert!(
-        kept == text,
-        "docs/simulation.schema.json is out of date: NEARCAST_WRITE_SCHEMA=1 cargo test -p nearcast schema"
-    );
+    SCHEMA.assert_is(&schema());
 }
 
 #[test]
