@@ -74,14 +74,29 @@ impl Peer {
 
     /// Waits for a chunk, past older ones.
     fn expect(&self, chunk: &[u8], from: Ipv4Addr) {
-        let bound = Duration::from_secs(3);
-        loop {
-            let (source, got) = self.chunks.recv_timeout(bound).expect("a chunk");
+        assert!(self.gets(chunk, from, Duration::from_secs(3)), "{chunk:?} did not come");
+    }
+
+    fn gets(&self, chunk: &[u8], from: Ipv4Addr, bound: Duration) -> bool {
+        while let Ok((source, got)) = self.chunks.recv_timeout(bound) {
             assert_eq!(source, SocketAddrV4::new(from, PORT), "nobody's real address is seen");
             if got == chunk {
-                return;
+                return true;
             }
         }
+        false
+    }
+
+    /// Sends a chunk to the group until it comes to these and to no other. An event says what the
+    /// controller has decided, and the switch does it a little later.
+    fn reaches_only(&self, chunk: &[u8], group: Ipv4Addr, these: &[&Peer], others: &[&Peer]) {
+        let soon = Duration::from_millis(400);
+        wait_for("a chunk to go to those it is for", Duration::from_secs(15), || {
+            self.socket.send_to(chunk, (group, PORT)).expect("sent");
+            let came = these.iter().all(|peer| peer.gets(chunk, group, soon));
+            let strayed = others.iter().filter(|peer| peer.gets(chunk, group, soon)).count();
+            (came && strayed == 0).then_some(())
+        });
     }
 
     fn expect_nothing(&self) {
@@ -149,9 +164,7 @@ fn a_stream_is_carried_by_the_switch() {
 
     // One datagram, two viewers, nobody's real address.
     let group = SocketAddrV4::new(offer.group, PORT);
-    broadcaster.socket.send_to(b"\x01chunk", group).expect("sent");
-    v1.expect(b"\x01chunk", offer.group);
-    v2.expect(b"\x01chunk", offer.group);
+    broadcaster.reaches_only(b"\x01chunk", offer.group, &[v1, v2], &[]);
     // A request between viewers.
     v1.socket.send_to(b"\x02request", (of_v2.alias, PORT)).expect("sent");
     v2.expect(b"\x02request", of_v1.alias);
@@ -170,9 +183,7 @@ fn a_stream_is_carried_by_the_switch() {
     // A viewer that stops loses its bucket; the other keeps its own.
     lab.kill(player);
     lab.wait_events("withdrawn", 1);
-    broadcaster.socket.send_to(b"\x01second", group).expect("sent");
-    v2.expect(b"\x01second", offer.group);
-    v1.expect_nothing();
+    broadcaster.reaches_only(b"\x01second", offer.group, &[v2], &[v1]);
 
     // The controller stops and starts: the stream does not notice.
     lab.stop_controller();
@@ -241,10 +252,7 @@ fn a_stream_crosses_switches_and_survives_what_is_done_to_them() {
         })
     };
     let before = routed(&lab, 3, 2);
-    let group = SocketAddrV4::new(offer.group, PORT);
-    broadcaster.socket.send_to(b"\x01direct", group).expect("sent");
-    v1.expect(b"\x01direct", offer.group);
-    v2.expect(b"\x01direct", offer.group);
+    broadcaster.reaches_only(b"\x01direct", offer.group, &[v1, v2], &[]);
     v1.socket.send_to(b"\x02request", (of_v2.alias, PORT)).expect("sent");
     v2.expect(b"\x02request", of_v1.alias);
     v2.socket.send_to(b"\x02request", (offer.alias, PORT)).expect("sent");
@@ -256,9 +264,7 @@ fn a_stream_crosses_switches_and_survives_what_is_done_to_them() {
         lab.wait_events("peering_routed", 1).pop().filter(|last| last["links"] != before["links"])
     });
     assert_eq!(after["switches"], 3, "{after}");
-    broadcaster.socket.send_to(b"\x01round", group).expect("sent");
-    v1.expect(b"\x01round", offer.group);
-    v2.expect(b"\x01round", offer.group);
+    broadcaster.reaches_only(b"\x01round", offer.group, &[v1, v2], &[]);
 
     // Somebody deletes everything on the switch in the middle.
     let middle = lab.bridge_name("y");
@@ -269,9 +275,7 @@ fn a_stream_crosses_switches_and_survives_what_is_done_to_them() {
     // Trees that were replaced just now have groups there as well.
     let counts = (restored[0]["groups"].as_u64(), restored[1]["entries"].as_u64());
     assert!(counts.0 >= Some(1) && counts.1 > Some(20), "{restored:?}");
-    broadcaster.socket.send_to(b"\x01again", group).expect("sent");
-    v1.expect(b"\x01again", offer.group);
-    v2.expect(b"\x01again", offer.group);
+    broadcaster.reaches_only(b"\x01again", offer.group, &[v1, v2], &[]);
     let errors: Vec<_> =
         lab.events().into_iter().filter(|event| event["event"] == "switch_error").collect();
     assert!(errors.is_empty(), "{errors:?}");
