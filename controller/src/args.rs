@@ -74,7 +74,7 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     pub app: Option<App>,
 
-    /// Threads of the learning app; by default one for each core.
+    /// Threads of the learning app; by default one for each core but one.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZero<usize>>,
 
@@ -255,7 +255,6 @@ impl Arguments {
             (Some(cert), Some(key), Some(ca)) => Some(TlsFiles { cert, key, ca }),
             _ => None,
         };
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
         let peer = file.peer.map(Spanned::into_inner).unwrap_or_default();
         let listen = self.peer_listen.or(peer.listen);
         let controller = self.peer_controller.or(peer.controller);
@@ -270,7 +269,7 @@ impl Arguments {
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or(LISTEN),
             app: self.app.or(file.app).unwrap_or(App::Fabric),
-            workers: self.workers.or(file.workers).unwrap_or_else(cores).get(),
+            workers: self.workers.or(file.workers).unwrap_or_else(workers).get(),
             events: self.events.or(file.events),
             http: self.http.or(file.http),
             tls: own_tls.or(file.tls.map(Spanned::into_inner)),
@@ -355,6 +354,13 @@ impl std::str::FromStr for App {
 /// What is wrong with it, with line and field.
 pub fn check(file: &Path) -> Result<(), Error> {
     File::read(file).map(drop)
+}
+
+/// As many as there are processors, but for one that the switches of this machine, or what stands for
+/// them, need: two workers on two processors answer half as much as one (docs/controller-speed.md).
+fn workers() -> NonZero<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new(cores - 1).unwrap_or(NonZero::<usize>::MIN)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list, ping, report, run, simulate, sweep};
+use nearcast::{clean, doctor, list, ping, planetlab, report, run, simulate, sweep};
 
 /// CDN against P2P-assisted livestreaming, measured.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Simulations over a grid of settings, by processes or as a Slurm job array; one table.
     Sweep(sweep::Args),
+    /// The same peers in Mininet and in the simulator: the difference of every metric.
+    SimVsMininet(planetlab::CrossCheckArgs),
     /// Ping trains between hosts of a topology, idle or under a stream.
     Ping(ping::Args),
     /// What this machine can and cannot do.
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => simulate::main(&args),
         Command::Sweep(args) => sweep::main(&args),
+        Command::SimVsMininet(args) => planetlab::cross_check(&args),
         Command::Ping(args) => ping::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Clean(args) => clean::main(&args),

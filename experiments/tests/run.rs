@@ -107,7 +107,7 @@ fn ctrl_c_keeps_what_there_is_and_leaves_nothing_behind() {
     }
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(130));
-    let outcome = load(folder.path()).expect("a result");
+    let outcome: Outcome = load(folder.path()).expect("a result");
     assert!(!outcome.complete);
     assert!(outcome.incomplete_why.is_some_and(|why| why.contains("interrupted")));
     let run = outcome.runs.first().expect("what there is of the run");
@@ -222,7 +222,7 @@ fn no_frame_is_lost_when_a_peering_breaks() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = run(&["run", "fallback", "--quick"], folder.path());
     assert!(output.status.success(), "{}", said(&output));
-    let outcome = load(folder.path()).expect("a result");
+    let outcome: Outcome = load(folder.path()).expect("a result");
     assert_eq!(outcome.runs.len(), 4, "flow entries, group, datagrams, controller");
     for run in &outcome.runs {
         let [fault] = run.faults.as_slice() else { panic!("one fault each: {:?}", run.faults) };

@@ -43,4 +43,5 @@ mod witness;
 
 pub use cli::Cli;
 pub use error::Error;
+pub use mesh::MESH_CHUNK_MAX;
 pub use program::run;

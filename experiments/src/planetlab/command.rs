@@ -6,14 +6,14 @@ use nearcast_media::StreamName;
 use super::judge::judge;
 use super::perform::{Common, folder_of, perform};
 use super::plan::{Plan, Wishes};
-use super::result::{ClassFacts, Flavour, MESH_FORMAT, MeshOutcome, Scale, label};
+use super::result::{Flavour, MESH_FORMAT, MeshOutcome, label};
 use super::scenario::MeshScenario;
 use super::video::Video;
 use super::{csv, figures, page};
 use crate::Failure;
 use crate::clip::LayeredClip;
 use crate::figures::write_all;
-use crate::result::{FolderError, Trust, store};
+use crate::result::{FolderError, Trust, load, store};
 use crate::run::{self, Progress};
 use crate::world::{Shutdown, find_program, find_system_program, require_root};
 
@@ -69,7 +69,7 @@ pub(crate) fn run(
         versions: run::versions(),
         machine: run::machine(),
         incomplete_why: Some("it was killed".to_owned()),
-        scale: scale(&plan),
+        scale: plan.scale(),
         clip: None,
         whole: None,
         runs: Vec::new(),
@@ -81,20 +81,33 @@ pub(crate) fn run(
     outcome.incomplete_why = failure.as_ref().map(ToString::to_string);
     outcome.goals = judge(&outcome);
     store(&folder, &outcome)?;
-    csv::write(&folder, &outcome)?;
-    let figures = figures::all(&outcome);
-    write_all(&folder, &figures)?;
-    let path = folder.join("report.html");
-    std::fs::write(&path, page::page(&outcome, &figures)).map_err(FolderError::io(&path))?;
-    for goal in &outcome.goals {
-        println!("{:?}: {}: {} (paper: {})", goal.verdict, goal.name, goal.measured, goal.target);
-    }
-    println!("{}", path.display());
+    build(&folder, &outcome)?;
+    println!("{}", folder.join("report.html").display());
     match failure {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if shutdown.requested() => Ok(ExitCode::from(130)),
         Some(error) => Err(error),
     }
+}
+
+/// Makes the report of a folder again.
+pub(crate) fn report(folder: &Path) -> Result<(), Failure> {
+    let mut outcome: MeshOutcome = load(folder)?;
+    outcome.goals = judge(&outcome);
+    build(folder, &outcome)
+}
+
+/// Writes CSV, figures and the page of an outcome into its folder, and says what became of its goals.
+fn build(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure> {
+    csv::write(folder, outcome)?;
+    let figures = figures::all(outcome);
+    write_all(folder, &figures)?;
+    let path = folder.join("report.html");
+    std::fs::write(&path, page::page(outcome, &figures)).map_err(FolderError::io(&path))?;
+    for goal in &outcome.goals {
+        println!("{:?}: {}: {} (paper: {})", goal.verdict, goal.name, goal.measured, goal.target);
+    }
+    Ok(())
 }
 
 /// Every repetition under every system. What there is is written after each run.
@@ -149,25 +162,6 @@ fn make_runs(
         }
     }
     Ok(())
-}
-
-fn scale(plan: &Plan) -> Scale {
-    let scenario = &plan.scenario;
-    let classes = scenario.classes.iter().map(|class| ClassFacts {
-        name: class.name.clone(),
-        upload_kbit: class.upload.bits_per_sec() as f64 / 1e3,
-    });
-    Scale {
-        peers: scenario.peers,
-        joins_s: scenario.joins.as_secs_f64(),
-        duration_s: scenario.duration.as_secs_f64(),
-        lag_s: plan.lag.as_secs_f64(),
-        settled_s: plan.settled.as_secs_f64(),
-        repeat: scenario.repeat,
-        neighbours: plan.neighbours,
-        classes: classes.collect(),
-        mean_upload_kbit: scenario.mean_upload_kbit(),
-    }
 }
 
 /// Every program that the runs will need, before the first of them begins.

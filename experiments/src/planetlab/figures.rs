@@ -24,7 +24,7 @@ fn number(outcome: &MeshOutcome, which: u32) -> u32 {
     which + if outcome.overloaded() { 9 } else { 5 }
 }
 
-fn colour(class: usize) -> RGBColor {
+pub(super) fn colour(class: usize) -> RGBColor {
     COLOURS[class % COLOURS.len()]
 }
 

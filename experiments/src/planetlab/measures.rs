@@ -57,9 +57,9 @@ pub(super) struct Settled {
     pub(super) due: [u64; LAYERS],
     /// Those that were played.
     pub(super) played: [u64; LAYERS],
-    /// The rate of all that was due, kbit/s, by the mean size of a layer's chunks; nothing if none of
-    /// a layer came.
-    pub(super) full: Option<f64>,
+    /// The rate of all that was due, kbit/s, by layer and by the mean size of a layer's chunks; nothing if
+    /// none of a layer came.
+    pub(super) full: Option<[f64; LAYERS]>,
 }
 
 impl PeerRecord {
@@ -74,15 +74,15 @@ impl PeerRecord {
         let bytes = less(last.bytes, from.bytes);
         let (due, played) = (less(last.due, from.due), less(last.played, from.played));
         let kbit = |bytes: f64| bytes * 8.0 / 1e3 / seconds;
-        let full = (0..LAYERS).try_fold(0.0, |sum, layer| {
-            let size = (played[layer] > 0).then(|| bytes[layer] as f64 / played[layer] as f64)?;
-            Some(sum + size * due[layer] as f64)
+        let full = played.iter().all(|played| *played > 0).then(|| {
+            let of = |layer: usize| bytes[layer] as f64 / played[layer] as f64 * due[layer] as f64;
+            std::array::from_fn(|layer| kbit(of(layer)))
         });
         (seconds > 0.0).then(|| Settled {
             rate: kbit(bytes.iter().sum::<u64>() as f64),
             due,
             played,
-            full: full.map(kbit),
+            full,
         })
     }
 
@@ -116,12 +116,19 @@ pub(super) const WINDOW: f64 = 10.0;
 pub(super) type Measure<'a> = &'a dyn Fn(&[&PeerRecord]) -> Option<f64>;
 
 impl MeshOutcome {
-    /// The rate of the whole stream as the mesh carries it, kbit/s; the paper's before it was measured.
-    pub(super) fn full_kbit(&self) -> f64 {
+    /// The rates of the stream's layers as the mesh carries them, kbit/s, if they were measured.
+    pub(super) fn layers_kbit(&self) -> Option<[f64; LAYERS]> {
         let settled = self.scale.settled_s;
         let of_mesh = |peer: &&PeerRecord| peer.by_switch.is_none();
         let peers = self.runs.iter().flat_map(|run| &run.peers).filter(of_mesh);
-        mean(peers.filter_map(|peer| peer.settled(settled)?.full)).unwrap_or(PAPER_KBIT)
+        let all: Vec<_> = peers.filter_map(|peer| peer.settled(settled)?.full).collect();
+        let of = |layer: usize| mean(all.iter().map(|rates| rates[layer]));
+        Some([of(0)?, of(1)?, of(2)?])
+    }
+
+    /// The rate of the whole stream, kbit/s; the paper's before it was measured.
+    pub(super) fn full_kbit(&self) -> f64 {
+        self.layers_kbit().map_or(PAPER_KBIT, |rates| rates.iter().sum())
     }
 
     /// Mean upload over the full rate.

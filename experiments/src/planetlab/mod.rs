@@ -5,10 +5,15 @@
 //! the peers and `network` their network. `stage` puts the programs there, `perform` makes the run,
 //! `collect` reads what peers wrote and `video` judges what they saw. What comes of it is a
 //! [`MeshOutcome`], from which alone `judge` compares it with the paper, and `figures` and `page` show it.
+//!
+//! `crosscheck` has the same runs made once more in virtual time by `virtually`, and shows the `differences`.
 
 mod collect;
 mod command;
+mod crosscheck;
+mod crosscheck_page;
 mod csv;
+mod differences;
 mod figures;
 mod judge;
 mod measures;
@@ -21,12 +26,14 @@ mod result;
 mod scenario;
 mod stage;
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
 mod video;
+mod virtually;
 
-pub(crate) use command::{Orders, run};
+pub(crate) use command::{Orders, report, run};
+pub use crosscheck::{Args as CrossCheckArgs, main as cross_check};
 pub use plan::Wishes;
 pub use result::{
     ClassFacts, Flavour, MESH_FORMAT, MeshOutcome, MeshRun, PeerRecord, Sample, Scale, schema,

@@ -14,7 +14,7 @@ pub(super) const SEED: &str = "hb";
 pub(super) const CDN: &str = "hs";
 
 /// What waits at an access link: no more than a second of the slowest peer's.
-const QUEUE: Queue = Queue::Packets(64);
+pub(super) const QUEUE_PACKETS: u32 = 64;
 /// What signalling needs, also of who gives nothing.
 const LEAST: Bitrate = Bitrate::from_bits_per_sec(64_000);
 /// The copy that the broadcaster sends to the CDN, and the one to the switch, with their headers.
@@ -70,7 +70,7 @@ fn host(name: &str, role: Role, ip: Ipv4Addr) -> Host {
 }
 
 fn link(a: &str, b: &str, up: Option<Bitrate>, delay: Span) -> Link {
-    let queue = up.map_or(Queue::default(), |_| QUEUE);
+    let queue = up.map_or(Queue::default(), |_| Queue::Packets(QUEUE_PACKETS));
     Link {
         name: format!("{a}-{b}"),
         a: a.to_owned(),

@@ -2,7 +2,7 @@
 
 use nearcast_machine::{Seed, Span};
 
-use super::result::Flavour;
+use super::result::{ClassFacts, Flavour, Scale};
 use super::scenario::{MeshScenario, PEERS_MAX, REPEAT_MAX};
 use crate::Failure;
 
@@ -105,6 +105,26 @@ impl Plan {
     /// From the first join to the end.
     pub(super) fn length(&self) -> Span {
         self.scenario.joins + self.scenario.duration
+    }
+
+    /// What a result says of it.
+    pub(super) fn scale(&self) -> Scale {
+        let scenario = &self.scenario;
+        let classes = scenario.classes.iter().map(|class| ClassFacts {
+            name: class.name.clone(),
+            upload_kbit: class.upload.bits_per_sec() as f64 / 1e3,
+        });
+        Scale {
+            peers: scenario.peers,
+            joins_s: scenario.joins.as_secs_f64(),
+            duration_s: scenario.duration.as_secs_f64(),
+            lag_s: self.lag.as_secs_f64(),
+            settled_s: self.settled.as_secs_f64(),
+            repeat: scenario.repeat,
+            neighbours: self.neighbours,
+            classes: classes.collect(),
+            mean_upload_kbit: scenario.mean_upload_kbit(),
+        }
     }
 }
 

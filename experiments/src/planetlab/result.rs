@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quality::Quality;
-use crate::result::{ClipFacts, Fidelity, Goal, MachineFacts};
+use crate::result::{ClipFacts, Fidelity, Goal, MachineFacts, Stored};
 
 /// The version of the file.
 pub const MESH_FORMAT: u32 = 1;
@@ -43,6 +43,15 @@ impl Flavour {
         match self {
             Flavour::Switched => "layerp2p+switch",
             other => other.system().name(),
+        }
+    }
+
+    /// A system without the switch's help.
+    pub(super) fn of(system: System) -> Flavour {
+        match system {
+            System::LayerP2p => Flavour::LayerP2p,
+            System::SingleIncent => Flavour::SingleIncent,
+            System::SingleLayer => Flavour::SingleLayer,
         }
     }
 
@@ -103,6 +112,10 @@ pub struct MeshOutcome {
     pub runs: Vec<MeshRun>,
     /// The paper's numbers beside ours.
     pub goals: Vec<Goal>,
+}
+
+impl Stored for MeshOutcome {
+    const FORMAT: u32 = MESH_FORMAT;
 }
 
 /// How large and how long it was.

@@ -68,7 +68,7 @@ fn run(system: Flavour, repeat: u32, ratios: [[f64; 3]; 3]) -> MeshRun {
 }
 
 /// The overloaded experiment as the paper had it, twice.
-pub(super) fn outcome() -> MeshOutcome {
+pub(crate) fn outcome() -> MeshOutcome {
     let class = |name: &str, upload_kbit| ClassFacts { name: name.to_owned(), upload_kbit };
     let runs = (0..2).flat_map(|repeat| {
         let off = f64::from(repeat) * 0.05;

@@ -2,10 +2,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{page, summary};
-use crate::Failure;
-use crate::figures;
 use crate::measure::goals;
-use crate::result::{FolderError, Outcome, load, write_csv};
+use crate::result::{FolderError, Kind, Outcome, kind, load, write_csv};
+use crate::{Failure, figures, planetlab, simulate};
 
 /// `nearcast report FOLDER`
 #[derive(Debug, clap::Args)]
@@ -14,14 +13,20 @@ pub struct Args {
     pub folder: PathBuf,
 }
 
-/// Makes the report of a folder again.
+/// Makes the report of a folder again. A newer nearcast may judge, draw or word differently; the raw
+/// series are what counts.
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
-    let mut outcome = load(&args.folder)?;
-    // A newer nearcast may judge, draw or word differently; the raw series are what counts.
-    outcome.goals = goals(&outcome);
-    build(&args.folder, &outcome)?;
-    print!("{}", summary(&outcome));
-    println!("\n{}", args.folder.join("report.html").display());
+    match kind(&args.folder)? {
+        Kind::Streams => {
+            let mut outcome: Outcome = load(&args.folder)?;
+            outcome.goals = goals(&outcome);
+            build(&args.folder, &outcome)?;
+            println!("{}", summary(&outcome));
+        }
+        Kind::Mesh => planetlab::report(&args.folder)?,
+        Kind::Simulations => simulate::report(&args.folder)?,
+    }
+    println!("{}", args.folder.join("report.html").display());
     Ok(ExitCode::SUCCESS)
 }
 

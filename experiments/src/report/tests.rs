@@ -5,7 +5,7 @@ use crate::result::{RESULT_FILE, store, synthetic};
 fn a_report_is_made_from_the_file_alone_and_refers_to_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     store(folder.path(), &synthetic::outcome()).expect("stored");
-    let outcome = crate::result::load(folder.path()).expect("loaded");
+    let outcome: crate::result::Outcome = crate::result::load(folder.path()).expect("loaded");
     build(folder.path(), &outcome).expect("built");
     let html = std::fs::read_to_string(folder.path().join("report.html")).expect("there");
     for elsewhere in ["src=", "href=", "url(", "@import"] {
@@ -44,4 +44,23 @@ fn the_rows_say_what_the_frames_say() {
     let ratio = row.ratio.expect("the path is known");
     assert!((1.0..1.06).contains(&ratio.median) && ratio.p99 <= 1.06, "{ratio:?}");
     assert!(row.delay.median > 16.0 && row.delay.median < 25.0, "{row:?}");
+}
+
+#[test]
+fn every_kind_of_result_is_reported_again() {
+    let again = |store: &dyn Fn(&std::path::Path), told: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        store(folder.path());
+        main(&Args { folder: folder.path().to_owned() }).expect("it is one of ours");
+        let html = std::fs::read_to_string(folder.path().join("report.html")).expect("there");
+        assert!(html.contains(told), "{told} is missing");
+        assert!(folder.path().join("figures").exists() && folder.path().join("csv").exists());
+    };
+    let mesh = crate::planetlab::synthetic::outcome();
+    assert!(mesh.goals.is_empty(), "they are judged anew");
+    again(&|folder| store(folder, &mesh).expect("stored"), "figure 12");
+    let mut simulations = crate::simulate::synthetic::simulations();
+    simulations.goals.clear();
+    again(&|folder| store(folder, &simulations).expect("stored"), "low upload: the base layer");
+    again(&|folder| store(folder, &synthetic::outcome()).expect("stored"), "fig3");
 }

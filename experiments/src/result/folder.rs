@@ -1,9 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use serde::Serialize;
-
-use super::{FORMAT, Outcome};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 /// The file in a result folder that everything else is made from.
 pub const RESULT_FILE: &str = "result.json";
@@ -31,13 +30,15 @@ pub enum FolderError {
     },
     /// A result of another version.
     #[error(
-        "{path} has format {found}, this nearcast reads format {FORMAT}; use the version that wrote it"
+        "{path} has format {found}, this nearcast reads format {read}; use the version that wrote it"
     )]
     Format {
         /// Which file.
         path: PathBuf,
         /// Its format.
         found: u32,
+        /// The one that can be read.
+        read: u32,
     },
 }
 
@@ -80,22 +81,69 @@ pub fn store(folder: &Path, outcome: &impl Serialize) -> Result<(), FolderError>
     })
 }
 
+/// What a `result.json` can be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Streams with and without the switch: an [`Outcome`](super::Outcome).
+    Streams,
+    /// The mesh in Mininet.
+    Mesh,
+    /// The mesh in virtual time.
+    Simulations,
+}
+
+/// What a `result.json` is read as.
+pub trait Stored: DeserializeOwned {
+    /// The version of its shape.
+    const FORMAT: u32;
+}
+
+/// What all kinds have, and what only one of them has.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    scale: Option<IgnoredAny>,
+    full_kbit: Option<IgnoredAny>,
+}
+
+/// A `result.json` that has been read and not yet understood.
+struct Text {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Text {
+    fn read(folder: &Path) -> Result<Text, FolderError> {
+        let path = folder.join(RESULT_FILE);
+        let bytes = fs::read(&path).map_err(FolderError::io(&path))?;
+        Ok(Text { path, bytes })
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, FolderError> {
+        serde_json::from_slice(&self.bytes).map_err(|error| FolderError::Shape {
+            path: self.path.clone(),
+            line: error.line(),
+            what: error.to_string(),
+        })
+    }
+}
+
+/// What a folder's `result.json` is of.
+pub fn kind(folder: &Path) -> Result<Kind, FolderError> {
+    let head: Head = Text::read(folder)?.parse()?;
+    Ok(match head {
+        Head { scale: Some(_), .. } => Kind::Mesh,
+        Head { full_kbit: Some(_), .. } => Kind::Simulations,
+        _ => Kind::Streams,
+    })
+}
+
 /// Reads a folder's `result.json`.
-pub fn load(folder: &Path) -> Result<Outcome, FolderError> {
-    let path = folder.join(RESULT_FILE);
-    let text = fs::read(&path).map_err(FolderError::io(&path))?;
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
+pub fn load<T: Stored>(folder: &Path) -> Result<T, FolderError> {
+    let text = Text::read(folder)?;
+    let head: Head = text.parse()?;
+    if head.format != T::FORMAT {
+        return Err(FolderError::Format { path: text.path, found: head.format, read: T::FORMAT });
     }
-    let shape = |error: serde_json::Error| FolderError::Shape {
-        path: path.clone(),
-        line: error.line(),
-        what: error.to_string(),
-    };
-    let head: Head = serde_json::from_slice(&text).map_err(shape)?;
-    if head.format != FORMAT {
-        return Err(FolderError::Format { path, found: head.format });
-    }
-    serde_json::from_slice(&text).map_err(shape)
+    text.parse()
 }

@@ -18,7 +18,7 @@ mod traffic;
 mod viewer;
 
 pub use csv::write_csv;
-pub use folder::{FolderError, RESULT_FILE, load, store};
+pub use folder::{FolderError, Kind, RESULT_FILE, Stored, kind, load, store};
 pub use goal::{Goal, Verdict};
 pub use outcome::{ClipFacts, FORMAT, MachineFacts, Outcome};
 pub use run::{ControllerRecord, Fault, LinkSetting, PingTrain, Probe, Run, System, Timeline};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Goal, Run};
+use super::{Goal, Run, Stored};
 
 /// The version of the file's shape. A reader refuses another one.
 pub const FORMAT: u32 = 1;
@@ -43,6 +43,10 @@ pub struct Outcome {
     pub runs: Vec<Run>,
     /// What the experiment must show, and whether it did.
     pub goals: Vec<Goal>,
+}
+
+impl Stored for Outcome {
+    const FORMAT: u32 = FORMAT;
 }
 
 /// Where an experiment ran.

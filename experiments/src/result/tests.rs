@@ -22,7 +22,8 @@ fn an_outcome_fits_the_schema_and_reads_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let outcome = synthetic::outcome();
     store(folder.path(), &outcome).expect("stored");
-    assert_eq!(load(folder.path()).expect("loaded"), outcome);
+    assert_eq!(load::<Outcome>(folder.path()).expect("loaded"), outcome);
+    assert_eq!(kind(folder.path()).expect("it says so"), Kind::Streams);
 }
 
 #[test]
@@ -60,13 +61,13 @@ fn what_cannot_be_read_says_where_and_what() {
     let folder = tempfile::tempdir().expect("a folder");
     let message = |text: &str| {
         std::fs::write(folder.path().join(RESULT_FILE), text).expect("written");
-        load(folder.path()).expect_err("it is broken").to_string()
+        load::<Outcome>(folder.path()).expect_err("it is broken").to_string()
     };
     assert!(message("{\"format\": 1,\n\"seed\": }").contains("line 2"));
     assert!(message("{\"format\": 99}").contains("format 99"));
     assert!(message("{\"format\": 1}").contains("missing field"));
     std::fs::remove_file(folder.path().join(RESULT_FILE)).expect("there");
-    let error = load(folder.path()).expect_err("nothing there").to_string();
+    let error = load::<Outcome>(folder.path()).expect_err("nothing there").to_string();
     assert!(error.contains("result.json") && error.contains("No such file"), "{error}");
 }
 
@@ -80,7 +81,7 @@ fn a_full_disk_is_told_and_leaves_the_last_result() {
         .expect("linked");
     let error = store(folder.path(), &outcome).expect_err("the disk is full").to_string();
     assert!(error.contains("No space left") && error.contains("--out"), "{error}");
-    assert_eq!(load(folder.path()).expect("the last one is whole"), outcome);
+    assert_eq!(load::<Outcome>(folder.path()).expect("the last one is whole"), outcome);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::settings::Change;
 use super::{csv, figures, page};
 use crate::Failure;
 use crate::figures::write_all;
-use crate::result::{FolderError, RESULT_FILE, store};
+use crate::result::{FolderError, RESULT_FILE, load, store};
 use crate::world::Shutdown;
 
 /// `nearcast simulate SCENARIO`
@@ -77,15 +77,39 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
         .clone()
         .unwrap_or_else(|| format!("results/{}-sim-{}", scenario.name, args.seed).into());
     let result = simulate(&scenario, args, &folder, shutdown)?;
+    tell(&result);
+    let made = if args.bare { RESULT_FILE } else { "report.html" };
+    println!("{}", folder.join(made).display());
+    Ok(if result.incomplete_why.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// Makes the report of a folder again.
+pub(crate) fn report(folder: &Path) -> Result<(), Failure> {
+    let mut result: Simulations = load(folder)?;
+    result.goals = judge(&result);
+    build(folder, &result)?;
+    tell(&result);
+    Ok(())
+}
+
+/// What became of the paper's numbers.
+fn tell(result: &Simulations) {
     for goal in &result.goals {
         println!(
             "{:?}: {}: {}; {} ({})",
             goal.verdict, goal.run, goal.name, goal.measured, goal.target
         );
     }
-    let made = if args.bare { RESULT_FILE } else { "report.html" };
-    println!("{}", folder.join(made).display());
-    Ok(if result.incomplete_why.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// Writes CSV, figures and the page of a result into its folder.
+fn build(folder: &Path, result: &Simulations) -> Result<(), Failure> {
+    csv::write(folder, result)?;
+    let figures = figures::all(result);
+    write_all(folder, &figures)?;
+    let path = folder.join("report.html");
+    std::fs::write(&path, page::page(result, &figures)).map_err(FolderError::io(&path))?;
+    Ok(())
 }
 
 impl Args {
@@ -202,13 +226,8 @@ pub(super) fn simulate(
     }
     result.incomplete_why = shutdown.requested().then(|| "it was interrupted".to_owned());
     store(folder, &result)?;
-    if args.bare {
-        return Ok(result);
+    if !args.bare {
+        build(folder, &result)?;
     }
-    csv::write(folder, &result)?;
-    let figures = figures::all(&result);
-    write_all(folder, &figures)?;
-    let path = folder.join("report.html");
-    std::fs::write(&path, page::page(&result, &figures)).map_err(FolderError::io(&path))?;
     Ok(result)
 }

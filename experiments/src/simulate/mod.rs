@@ -11,21 +11,23 @@ mod command;
 mod csv;
 mod figures;
 mod judge;
-mod node;
+pub(crate) mod node;
 mod page;
 mod perform;
 mod population;
 mod result;
 mod scenario;
 mod settings;
-mod stream;
+pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
 
 pub use class::Class;
+pub(crate) use command::report;
 pub use command::{Args, main};
 pub use result::{Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema};
 pub use scenario::{Crowd, Paper, SimScenario, names};
 pub use settings::Change;
+pub(crate) use settings::changed;

@@ -10,22 +10,22 @@ use nearcast_sim::{Action, Class, Message, Node, NodeId, NodeSpec};
 use super::stream::{Encoder, Stream};
 
 /// The tracker is the first node, the source the second; viewers follow.
-const TRACKER: usize = 0;
-pub(super) const SOURCE: usize = 1;
+pub(crate) const TRACKER: usize = 0;
+pub(crate) const SOURCE: usize = 1;
 /// How many nodes come before the first viewer.
-pub(super) const SERVERS: usize = 2;
+pub(crate) const SERVERS: usize = 2;
 
 const STREAM: StreamId = StreamId([5; 8]);
 /// UDP and IPv4.
 const HEADERS: usize = 28;
 
 /// The tracker and the source, which stay.
-pub(super) fn servers() -> [NodeSpec; SERVERS] {
+pub(crate) fn servers() -> [NodeSpec; SERVERS] {
     [NodeSpec::new("tracker"), NodeSpec::new("source")]
 }
 
 /// What travels.
-pub(super) enum Datagram {
+pub(crate) enum Datagram {
     Mesh(mesh::Message<Size>),
     Question(Question),
     Answer(Answer),
@@ -65,15 +65,15 @@ impl Message for Datagram {
 
 /// What the machines of a run are made of.
 #[derive(Debug)]
-pub(super) struct Kit {
-    pub(super) stream: Stream,
-    pub(super) viewer: mesh::Settings,
-    pub(super) source: mesh::Settings,
+pub(crate) struct Kit {
+    pub(crate) stream: Stream,
+    pub(crate) viewer: mesh::Settings,
+    pub(crate) source: mesh::Settings,
 }
 
 /// One node of the mesh. It lies in the simulator's own table, whence that fetches it ahead of
 /// time.
-pub(super) enum MeshNode {
+pub(crate) enum MeshNode {
     Tracker(Tracker),
     Source { peer: Peer<Size>, encoder: Box<Encoder> },
     Viewer(Peer<Size>),
@@ -81,7 +81,7 @@ pub(super) enum MeshNode {
 
 impl MeshNode {
     /// The node of this id, whose peer uploads payload at `upload`, as far as it is a viewer.
-    pub(super) fn new(id: NodeId, upload: Bitrate, seed: Seed, kit: &Kit) -> MeshNode {
+    pub(crate) fn new(id: NodeId, upload: Bitrate, seed: Seed, kit: &Kit) -> MeshNode {
         match id.index() {
             TRACKER => {
                 let settings = tracker::Settings {
@@ -100,7 +100,7 @@ impl MeshNode {
     }
 
     /// What a peer has counted, be it a viewer or the source.
-    pub(super) fn peer(&self) -> Option<&mesh::Statistics> {
+    pub(crate) fn peer(&self) -> Option<&mesh::Statistics> {
         match self {
             MeshNode::Tracker(_) => None,
             MeshNode::Source { peer, .. } | MeshNode::Viewer(peer) => Some(peer.statistics()),
@@ -109,10 +109,10 @@ impl MeshNode {
 }
 
 /// What an observer is told of a peer: it plays its first chunk.
-pub(super) struct Started;
+pub(crate) struct Started;
 
 /// What comes out of either machine.
-pub(super) enum Output {
+pub(crate) enum Output {
     Tracker(tracker::Output),
     Peer(mesh::Output<Size>),
 }

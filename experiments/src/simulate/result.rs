@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scenario::Paper;
 use super::stream::LAYERS;
-use crate::result::Goal;
+use crate::result::{Goal, Stored};
 
 /// The version of the file.
 pub const SIMULATION_FORMAT: u32 = 2;
@@ -40,6 +40,10 @@ pub struct Simulations {
     pub runs: Vec<SimRun>,
     /// The paper's numbers beside ours.
     pub goals: Vec<Goal>,
+}
+
+impl Stored for Simulations {
+    const FORMAT: u32 = SIMULATION_FORMAT;
 }
 
 /// One population under one system.

@@ -84,7 +84,7 @@ pub(super) fn known(engine: &Table) -> Result<(), String> {
 }
 
 /// Settings with some of them changed; those in a table of their own one by one.
-fn changed(settings: mesh::Settings, engine: &Table) -> Result<mesh::Settings, String> {
+pub(crate) fn changed(settings: mesh::Settings, engine: &Table) -> Result<mesh::Settings, String> {
     fn merge(into: &mut Table, from: &Table) {
         for (name, value) in from {
             match (into.get_mut(name), value) {

@@ -5,15 +5,17 @@ use nearcast_machine::{Bitrate, Span, Time};
 use serde::Deserialize;
 
 /// Both of the paper's streams have three.
-pub(super) const LAYERS: usize = 3;
+pub(crate) const LAYERS: usize = 3;
 /// Most bytes of a chunk (Liu et al. IV).
 const CHUNK_MAX: u32 = 1250;
 
 /// What the encoder gives, at a constant rate: of each layer so many frames a second, all of one
 /// size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     layers: [Layer; LAYERS],
+    /// Most bytes of a chunk.
+    chunk_max: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,11 +29,11 @@ struct Layer {
 /// The same as it stands in a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Text {
+pub(crate) struct Text {
     /// Of each layer, from the lowest.
-    rates: [Bitrate; LAYERS],
+    pub(crate) rates: [Bitrate; LAYERS],
     /// Frames per second of each.
-    frames: [f64; LAYERS],
+    pub(crate) frames: [f64; LAYERS],
 }
 
 /// Liu et al. VI.A: three layers of 200 kbit/s, a chunk of each in 50 ms.
@@ -44,7 +46,15 @@ impl Default for Text {
 impl Stream {
     /// # Errors
     /// If a layer has no frames, or frames of which there is nothing or too much.
-    pub(super) fn new(text: &Text) -> Result<Stream, String> {
+    pub(crate) fn new(text: &Text) -> Result<Stream, String> {
+        Stream::cut(text, CHUNK_MAX)
+    }
+
+    /// The same in chunks of `chunk_max` bytes at most.
+    ///
+    /// # Errors
+    /// As [`new`](Stream::new).
+    pub(crate) fn cut(text: &Text, chunk_max: u32) -> Result<Stream, String> {
         let layer = |at: usize| {
             let (rate, frames) = (text.rates[at].bits_per_sec() as f64, text.frames[at]);
             if !(0.1..=1000.0).contains(&frames) {
@@ -56,25 +66,25 @@ impl Stream {
             }
             Ok(Layer { every: Span::from_secs_f64(1.0 / frames), size: size.round() as u32 })
         };
-        Ok(Stream { layers: [layer(0)?, layer(1)?, layer(2)?] })
+        Ok(Stream { layers: [layer(0)?, layer(1)?, layer(2)?], chunk_max })
     }
 
     /// The rate of all layers, in kbit/s.
-    pub(super) fn kbit(&self) -> f64 {
+    pub(crate) fn kbit(&self) -> f64 {
         let rates = self.layers.iter().map(|l| f64::from(l.size) * 8e-3 / l.every.as_secs_f64());
         rates.sum()
     }
 
     /// Chunks per second of each layer.
-    pub(super) fn chunks_per_s(&self) -> [f64; LAYERS] {
-        self.layers.map(|l| f64::from(l.size.div_ceil(CHUNK_MAX)) / l.every.as_secs_f64())
+    pub(crate) fn chunks_per_s(&self) -> [f64; LAYERS] {
+        self.layers.map(|l| f64::from(l.size.div_ceil(self.chunk_max)) / l.every.as_secs_f64())
     }
 }
 
 /// The encoder: frames as they are due, in the order of their times and in each instant of their
 /// layers.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     stream: Stream,
     /// Frames and chunks so far, of each layer.
     frames: [u32; LAYERS],
@@ -83,7 +93,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(stream: Stream) -> Encoder {
+    pub(crate) fn new(stream: Stream) -> Encoder {
         Encoder { stream, frames: [0; LAYERS], chunks: [0; LAYERS], units: 0 }
     }
 
@@ -96,16 +106,17 @@ impl Encoder {
     }
 
     /// When the next frame is due.
-    pub(super) fn due(&self) -> Time {
+    pub(crate) fn due(&self) -> Time {
         self.next().0
     }
 
     /// The next frame.
-    pub(super) fn frame(&mut self) -> impl Iterator<Item = Chunk<Size>> + use<> {
+    pub(crate) fn frame(&mut self) -> impl Iterator<Item = Chunk<Size>> + use<> {
         let (due, layer) = self.next();
         let size = self.stream.layers[layer].size;
         let (first, unit) = (self.chunks[layer], self.units);
-        let count = size.div_ceil(CHUNK_MAX);
+        let most = self.stream.chunk_max;
+        let count = size.div_ceil(most);
         self.frames[layer] += 1;
         self.chunks[layer] += count;
         self.units += 1;
@@ -114,7 +125,7 @@ impl Encoder {
             unit,
             time: (due.as_nanos() / 1_000_000) as u32,
             tag: Tag::new(n == 0, n + 1 == count, 0),
-            payload: Size((size - n * CHUNK_MAX).min(CHUNK_MAX) as u16),
+            payload: Size((size - n * most).min(most) as u16),
         })
     }
 }

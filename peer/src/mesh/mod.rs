@@ -40,6 +40,7 @@ use node::MeshNode;
 pub(crate) use node::stream_of;
 pub(crate) use proof::Scope;
 pub(crate) use prover::Signer;
+pub use settings::MESH_CHUNK_MAX;
 pub(crate) use settings::{Part, Source, settings};
 use swarm::News;
 pub(crate) use swarm::Swarm;

@@ -9,8 +9,8 @@ use super::{chunks, proof};
 use crate::cli::MeshPolicy;
 use crate::error::Error;
 
-/// The longest chunk as the mesh counts it, with its proof.
-const LC_MAX: u16 = (proof::LONGEST + chunks::LONGEST) as u16;
+/// The longest chunk as a live mesh counts it, bytes: with its head and its proof.
+pub const MESH_CHUNK_MAX: u16 = (proof::LONGEST + chunks::LONGEST) as u16;
 
 /// How much delay a peer's upload may cause to what else its host sends (RFC 6817: at most 100 ms).
 const DELAY_TARGET: Span = Span::from_millis(100);
@@ -71,12 +71,13 @@ fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, Str
             (Role::Source, Settings { neighbours_max: NEIGHBOURS_MAX, ..source })
         }
     };
-    let mut all = Table::try_from(Settings { lc_max: LC_MAX, delay_target: DELAY_TARGET, ..paper })
-        .map_err(|error| error.to_string())?;
+    let mut all =
+        Table::try_from(Settings { lc_max: MESH_CHUNK_MAX, delay_target: DELAY_TARGET, ..paper })
+            .map_err(|error| error.to_string())?;
     all.extend(file);
     let settings: Settings = all.try_into().map_err(|error| error.to_string())?;
-    if settings.lc_max < LC_MAX {
-        return Err(format!("lc_max is {LC_MAX} at least, a chunk with head and proof"));
+    if settings.lc_max < MESH_CHUNK_MAX {
+        return Err(format!("lc_max is {MESH_CHUNK_MAX} at least, a chunk with head and proof"));
     }
     Ok(Settings { role, ..settings })
 }
@@ -92,7 +93,7 @@ mod tests {
         let paper = parse("", None, Part::Viewer).expect("nothing is fine");
         assert_eq!(
             paper,
-            Settings { lc_max: LC_MAX, delay_target: DELAY_TARGET, ..Settings::default() }
+            Settings { lc_max: MESH_CHUNK_MAX, delay_target: DELAY_TARGET, ..Settings::default() }
         );
         let seed = parse("", None, Part::Broadcaster).expect("nothing is fine");
         assert_eq!(seed.upload, Bitrate::from_bits_per_sec(2_000_000));

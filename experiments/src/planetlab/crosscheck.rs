@@ -1,0 +1,215 @@
+//! `nearcast sim-vs-mininet`: what a run in Mininet measured beside what the simulator makes of the same
+//! peers, places, delays and stream.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nearcast_machine::Span;
+
+use super::differences::{Row, rows};
+use super::plan::{Plan, Wishes};
+use super::result::{Flavour, MeshOutcome, label};
+use super::scenario::MeshScenario;
+use super::{crosscheck_page, virtually};
+use crate::Failure;
+use crate::figures::write_all;
+use crate::result::{FolderError, load};
+use crate::world::Shutdown;
+
+/// The files that are written beside the run's own.
+const PAGE: &str = "sim-vs-mininet.html";
+const TABLE: &str = "sim-vs-mininet.csv";
+
+/// `nearcast sim-vs-mininet FOLDER`
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  sudo nearcast run planetlab-overloaded --peers 20 --duration 150s --repeat 3 --out results/twenty
+  nearcast sim-vs-mininet results/twenty")]
+pub struct Args {
+    /// A folder that `nearcast run planetlab-...` has written
+    folder: PathBuf,
+    /// The file of its scenario, if it is none of ours
+    #[arg(long)]
+    scenario: Option<PathBuf>,
+}
+
+/// Simulates what a folder's runs did, and writes the differences beside them.
+pub fn main(args: &Args) -> Result<ExitCode, Failure> {
+    let measured: MeshOutcome = load(&args.folder)?;
+    let plan = plan_of(&measured, args.scenario.as_deref())?;
+    let kbit = measured.layers_kbit().ok_or(
+        "no peer of this run settled with all layers, so that the stream's rates are unknown; \
+         make a longer one",
+    )?;
+    let stream = virtually::stream(kbit)?;
+    let shutdown = Shutdown::install()?;
+    let mut simulated = MeshOutcome { runs: Vec::new(), goals: Vec::new(), ..measured.clone() };
+    for run in measured.runs.iter().filter(|run| run.system != Flavour::Switched) {
+        eprintln!("simulating {}", label(run.system, run.repeat));
+        let system = run.system.system();
+        simulated.runs.push(virtually::perform(&plan, stream, system, run.repeat, shutdown)?);
+    }
+    if simulated.runs.is_empty() {
+        return Err(
+            "there is no run without the switch's help, and the simulator has no switch".into()
+        );
+    }
+    let rows = rows(&measured, &simulated);
+    write_table(&args.folder, &rows)?;
+    let figure = crosscheck_page::figure(&measured, &simulated);
+    write_all(&args.folder, std::slice::from_ref(&figure))?;
+    let path = args.folder.join(PAGE);
+    let html = crosscheck_page::page(&measured, &rows, &figure);
+    std::fs::write(&path, html).map_err(FolderError::io(&path))?;
+    print!("{}", crosscheck_page::text(&rows));
+    println!("{}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan that a result was made by.
+///
+/// # Errors
+/// If its scenario is not known, or another one than it was.
+fn plan_of(measured: &MeshOutcome, file: Option<&Path>) -> Result<Plan, Failure> {
+    let name = file.map_or_else(|| measured.scenario.clone(), |path| path.display().to_string());
+    let scenario = MeshScenario::find(&name)?.ok_or_else(|| {
+        format!(
+            "`{name}` is no scenario of the mesh here; say where its file is by --scenario FILE"
+        )
+    })?;
+    let scale = &measured.scale;
+    let wishes = Wishes {
+        peers: Some(scale.peers),
+        duration: Some(Span::from_secs_f64(scale.duration_s)),
+        repeat: Some(scale.repeat),
+        judged: None,
+    };
+    let systems = measured.systems();
+    let plan = Plan::new(scenario, &wishes, &systems, false, measured.seed)?;
+    if plan.scale() != *scale {
+        return Err(format!(
+            "the scenario `{name}` is not any more what it was when this run was made by it"
+        )
+        .into());
+    }
+    Ok(plan)
+}
+
+fn write_table(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
+    let folder = folder.join("csv");
+    std::fs::create_dir_all(&folder).map_err(FolderError::io(&folder))?;
+    let mut table = csv::Writer::from_path(folder.join(TABLE))?;
+    table.write_record([
+        "system",
+        "class",
+        "metric",
+        "unit",
+        "mininet",
+        "mininet_half",
+        "simulator",
+        "simulator_half",
+        "difference",
+        "agrees",
+    ])?;
+    for row in rows {
+        let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        table.write_record([
+            row.system.to_owned(),
+            row.class.clone(),
+            row.metric.to_owned(),
+            row.unit.to_owned(),
+            number(row.mininet.map(|of| of.mean)),
+            number(row.mininet.and_then(|of| of.half)),
+            number(row.simulator.map(|of| of.mean)),
+            number(row.simulator.and_then(|of| of.half)),
+            number(row.difference()),
+            row.agrees().map(|agrees| agrees.to_string()).unwrap_or_default(),
+        ])?;
+    }
+    table.flush().map_err(FolderError::io(&folder))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nearcast_engine::mesh::System;
+
+    use super::super::synthetic::outcome;
+    use super::*;
+    use crate::result::store;
+
+    /// What virtual time makes of a scenario, as Mininet would leave it.
+    fn made(plan: &Plan, kbit: [f64; 3]) -> MeshOutcome {
+        let (stream, shutdown) =
+            (virtually::stream(kbit).expect("plain"), Shutdown::handle().expect("a flag"));
+        let run = |repeat| {
+            virtually::perform(plan, stream, System::LayerP2p, repeat, shutdown).expect("it runs")
+        };
+        let runs = (0..plan.scenario.repeat).map(run).collect();
+        let scenario = plan.scenario.name.clone();
+        MeshOutcome { scale: plan.scale(), runs, scenario, goals: Vec::new(), ..outcome() }
+    }
+
+    fn small(name: &str) -> Plan {
+        let scenario = MeshScenario::find(name).expect("sound").expect("ours");
+        let wishes = Wishes {
+            peers: Some(10),
+            duration: Some(Span::from_secs(60)),
+            repeat: Some(2),
+            judged: None,
+        };
+        Plan::new(scenario, &wishes, &[], false, 1).expect("it can be")
+    }
+
+    #[test]
+    fn what_was_simulated_itself_agrees() {
+        let plan = small("planetlab-underloaded");
+        let measured = made(&plan, [290.0, 230.0, 100.0]);
+        let rates = measured.layers_kbit().expect("everybody plays all");
+        assert!(rates.iter().zip([290.0, 230.0, 100.0]).all(|(a, b)| (a / b - 1.0).abs() < 0.02));
+        let folder = tempfile::tempdir().expect("a folder");
+        store(folder.path(), &measured).expect("stored");
+        main(&Args { folder: folder.path().to_owned(), scenario: None }).expect("it can be made");
+        let table = folder.path().join("csv").join(TABLE);
+        let mut table = csv::Reader::from_path(table).expect("a table");
+        let agrees: Vec<String> =
+            table.records().map(|row| row.expect("a row")[9].to_owned()).collect();
+        assert_eq!(agrees.len(), 3 * 10 + 1);
+        assert!(agrees.iter().all(|agrees| agrees != "false"), "{agrees:?}");
+        assert!(folder.path().join(PAGE).exists());
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_run_and_free_riders_get_least() {
+        let plan = small("planetlab-overloaded");
+        let [one, two] = [(); 2].map(|()| made(&plan, [290.0, 230.0, 100.0]));
+        assert_eq!(one, two);
+        assert!(one.runs[0] != one.runs[1], "other places and delays");
+        let rate = |class| one.rate(Flavour::LayerP2p, Some(class)).expect("they settled").mean;
+        assert!(rate(0) < rate(2), "{} and {}", rate(0), rate(2));
+        assert!(one.runs[0].seed_bytes * 8 < 2_100_000 * 66, "{}", one.runs[0].seed_bytes);
+    }
+
+    #[test]
+    fn the_plan_of_a_result_is_the_one_it_was_made_by() {
+        let scenario = MeshScenario::find("planetlab-overloaded").expect("sound").expect("ours");
+        let wishes = Wishes {
+            peers: Some(20),
+            duration: Some(Span::from_secs(150)),
+            repeat: Some(2),
+            judged: Some(1),
+        };
+        let plan = Plan::new(scenario, &wishes, &[Flavour::LayerP2p], false, 1).expect("it can be");
+        let mut made = outcome();
+        (made.scale, made.runs) = (plan.scale(), made.runs[..1].to_vec());
+        let again = plan_of(&made, None).expect("it is ours");
+        assert_eq!((again.scenario.clone(), again.lag), (plan.scenario.clone(), plan.lag));
+        assert_eq!((again.settled, again.neighbours), (plan.settled, plan.neighbours));
+        made.scale.classes[0].upload_kbit = 1.0;
+        let told = plan_of(&made, None).expect_err("it was another one").to_string();
+        assert!(told.contains("not any more"), "{told}");
+        made.scenario = "of-mine".to_owned();
+        let told = plan_of(&made, None).expect_err("unknown").to_string();
+        assert!(told.contains("--scenario"), "{told}");
+    }
+}
