@@ -37,11 +37,11 @@ pub struct Args {
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     let measured: MeshOutcome = load(&args.folder)?;
     let plan = plan_of(&measured, args.scenario.as_deref())?;
-    let kbit = measured.layers_kbit().ok_or(
+    let layers = measured.stream().ok_or(
         "no peer of this run settled with all layers, so that the stream's rates are unknown; \
          make a longer one",
     )?;
-    let stream = virtually::stream(kbit)?;
+    let stream = virtually::stream(layers)?;
     let shutdown = Shutdown::install()?;
     let mut simulated = MeshOutcome { runs: Vec::new(), goals: Vec::new(), ..measured.clone() };
     for run in measured.runs.iter().filter(|run| run.system != Flavour::Switched) {
@@ -134,14 +134,21 @@ fn write_table(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
 mod tests {
     use nearcast_engine::mesh::System;
 
+    use super::super::measures::LayerRate;
     use super::super::synthetic::outcome;
     use super::*;
     use crate::result::store;
 
+    const STREAM: [LayerRate; 3] = [
+        LayerRate { kbit: 290.0, chunks: 33.0 },
+        LayerRate { kbit: 230.0, chunks: 31.0 },
+        LayerRate { kbit: 100.0, chunks: 19.0 },
+    ];
+
     /// What virtual time makes of a scenario, as Mininet would leave it.
-    fn made(plan: &Plan, kbit: [f64; 3]) -> MeshOutcome {
-        let (stream, shutdown) =
-            (virtually::stream(kbit).expect("plain"), Shutdown::handle().expect("a flag"));
+    fn made(plan: &Plan) -> MeshOutcome {
+        let stream = virtually::stream(STREAM).expect("plain");
+        let shutdown = Shutdown::handle().expect("a flag");
         let run = |repeat| {
             virtually::perform(plan, stream, System::LayerP2p, repeat, shutdown).expect("it runs")
         };
@@ -164,9 +171,12 @@ mod tests {
     #[test]
     fn what_was_simulated_itself_agrees() {
         let plan = small("planetlab-underloaded");
-        let measured = made(&plan, [290.0, 230.0, 100.0]);
-        let rates = measured.layers_kbit().expect("everybody plays all");
-        assert!(rates.iter().zip([290.0, 230.0, 100.0]).all(|(a, b)| (a / b - 1.0).abs() < 0.02));
+        let measured = made(&plan);
+        let stream = measured.stream().expect("everybody plays all");
+        for (is, was) in stream.iter().zip(STREAM) {
+            let (kbit, chunks) = (is.kbit / was.kbit, is.chunks / was.chunks);
+            assert!((kbit - 1.0).abs() < 0.02 && (chunks - 1.0).abs() < 0.02, "{stream:?}");
+        }
         let folder = tempfile::tempdir().expect("a folder");
         store(folder.path(), &measured).expect("stored");
         main(&Args { folder: folder.path().to_owned(), scenario: None }).expect("it can be made");
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn the_same_seed_is_the_same_run_and_free_riders_get_least() {
         let plan = small("planetlab-overloaded");
-        let [one, two] = [(); 2].map(|()| made(&plan, [290.0, 230.0, 100.0]));
+        let [one, two] = [(); 2].map(|()| made(&plan));
         assert_eq!(one, two);
         assert!(one.runs[0] != one.runs[1], "other places and delays");
         let rate = |class| one.rate(Flavour::LayerP2p, Some(class)).expect("they settled").mean;

@@ -114,13 +114,13 @@ pub(super) fn page(mininet: &MeshOutcome, rows: &[Row], figure: &Figure) -> Stri
 /// The same for a terminal.
 pub(super) fn text(rows: &[Row]) -> String {
     let mut out = format!(
-        "{:<14} {:<14} {:<26} {:>16} {:>16} {:>9}\n",
+        "{:<14} {:<14} {:<34} {:>15} {:>15} {:>9}\n",
         "system", "peers", "what", "Mininet", "simulator", "by"
     );
     for row in rows {
         let _ = writeln!(
             out,
-            "{:<14} {:<14} {:<26} {:>16} {:>16} {:>9}{}",
+            "{:<14} {:<14} {:<34} {:>15} {:>15} {:>9}{}",
             row.system,
             row.class,
             format!("{}, {}", row.metric, row.unit),

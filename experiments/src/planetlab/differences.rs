@@ -69,8 +69,8 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
         Metric { name: "layer 3", unit: "%", slack: 2.0, of: &|peers| part(peers, Some(2)) },
         Metric { name: "all layers", unit: "%", slack: 2.0, of: &|peers| part(peers, None) },
         Metric {
-            name: "first at 90 % of the rate",
-            unit: "s after joining",
+            name: "joined until 90 % of rate",
+            unit: "s",
             slack: 2.0,
             of: &|peers| mean(peers.iter().filter_map(|peer| peer.reached(0.9 * full))),
         },
@@ -78,7 +78,10 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
             name: "chunks due",
             unit: "/s",
             slack: 2.0,
-            of: &|peers| mean(peers.iter().filter_map(|peer| due_rate(peer, settled))),
+            of: &|peers| {
+                let all = peers.iter().filter_map(|peer| peer.settled(settled));
+                mean(all.map(|of| of.due.iter().sum::<u64>() as f64 / of.seconds))
+            },
         },
         Metric {
             name: "gives",
@@ -125,14 +128,6 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
         });
     }
     rows
-}
-
-fn due_rate(peer: &PeerRecord, settled: f64) -> Option<f64> {
-    let last = peer.series.last()?;
-    let from = peer.series.iter().find(|sample| sample.at_s >= peer.joined_s + settled)?;
-    let due = |of: &super::result::Sample| of.due.iter().sum::<u64>() as f64;
-    let seconds = last.at_s - from.at_s;
-    (seconds > 0.0).then(|| (due(last) - due(from)) / seconds)
 }
 
 fn source(outcome: &MeshOutcome, system: Flavour) -> Option<Estimate> {

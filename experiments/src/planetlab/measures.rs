@@ -51,6 +51,8 @@ fn student(freedom: usize) -> f64 {
 /// What came of a peer once it had settled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Settled {
+    /// How long it was there since, s.
+    pub(super) seconds: f64,
     /// Playback rate, kbit/s.
     pub(super) rate: f64,
     /// Chunks that were due, by layer.
@@ -79,6 +81,7 @@ impl PeerRecord {
             std::array::from_fn(|layer| kbit(of(layer)))
         });
         (seconds > 0.0).then(|| Settled {
+            seconds,
             rate: kbit(bytes.iter().sum::<u64>() as f64),
             due,
             played,
@@ -109,6 +112,15 @@ impl PeerRecord {
     }
 }
 
+/// What a layer comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct LayerRate {
+    /// With stamps, heads and proofs, kbit/s.
+    pub(super) kbit: f64,
+    /// Chunks per second.
+    pub(super) chunks: f64,
+}
+
 /// The video's rate varies within a group of pictures; over five of them it does not.
 pub(super) const WINDOW: f64 = 10.0;
 
@@ -116,19 +128,23 @@ pub(super) const WINDOW: f64 = 10.0;
 pub(super) type Measure<'a> = &'a dyn Fn(&[&PeerRecord]) -> Option<f64>;
 
 impl MeshOutcome {
-    /// The rates of the stream's layers as the mesh carries them, kbit/s, if they were measured.
-    pub(super) fn layers_kbit(&self) -> Option<[f64; LAYERS]> {
+    /// The stream's layers as the mesh carries them, if they were measured.
+    pub(super) fn stream(&self) -> Option<[LayerRate; LAYERS]> {
         let settled = self.scale.settled_s;
         let of_mesh = |peer: &&PeerRecord| peer.by_switch.is_none();
         let peers = self.runs.iter().flat_map(|run| &run.peers).filter(of_mesh);
-        let all: Vec<_> = peers.filter_map(|peer| peer.settled(settled)?.full).collect();
-        let of = |layer: usize| mean(all.iter().map(|rates| rates[layer]));
+        let all: Vec<Settled> = peers.filter_map(|peer| peer.settled(settled)).collect();
+        let of = |layer: usize| {
+            let kbit = mean(all.iter().filter_map(|peer| Some(peer.full?[layer])))?;
+            let chunks = mean(all.iter().map(|peer| peer.due[layer] as f64 / peer.seconds))?;
+            Some(LayerRate { kbit, chunks })
+        };
         Some([of(0)?, of(1)?, of(2)?])
     }
 
     /// The rate of the whole stream, kbit/s; the paper's before it was measured.
     pub(super) fn full_kbit(&self) -> f64 {
-        self.layers_kbit().map_or(PAPER_KBIT, |rates| rates.iter().sum())
+        self.stream().map_or(PAPER_KBIT, |layers| layers.iter().map(|layer| layer.kbit).sum())
     }
 
     /// Mean upload over the full rate.

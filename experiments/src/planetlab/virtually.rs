@@ -11,6 +11,7 @@ use nearcast_sim::{
 use nearcast_topologies::Topology;
 use toml::Table;
 
+use super::measures::LayerRate;
 use super::network::{CDN, QUEUE_PACKETS, SEED, topology};
 use super::plan::Plan;
 use super::population::{Member, Population};
@@ -28,13 +29,22 @@ const PICTURES: [f64; LAYERS] = [3.75, 11.25, 15.0];
 /// How often what a peer has counted is noted.
 const STEP: Span = Span::from_secs(1);
 
-/// The stream that a run had: its rates by layer, kbit/s, with all that travels in chunks.
+/// A stream of these layers. Its pictures are all of one size and number of chunks, as many chunks as are
+/// nearest to what the layer has; so many pictures a second as then make up its chunks.
 ///
 /// # Errors
-/// If no stream has such rates.
-pub(super) fn stream(kbit: [f64; LAYERS]) -> Result<Stream, Failure> {
-    let rates = kbit.map(|kbit| Bitrate::from_bits_per_sec((kbit * 1e3) as u64));
-    Ok(Stream::cut(&Text { rates, frames: PICTURES }, MESH_CHUNK_MAX.into())?)
+/// If no stream has such layers.
+pub(super) fn stream(layers: [LayerRate; LAYERS]) -> Result<Stream, Failure> {
+    let cut = |layer: usize| {
+        let LayerRate { kbit, chunks } = layers[layer];
+        let of_picture = (chunks / PICTURES[layer]).round().max(1.0);
+        let size = (kbit * 1e3 / 8.0 / chunks).ceil().min(f64::from(MESH_CHUNK_MAX));
+        (chunks / of_picture, size as u32)
+    };
+    let rates = layers.map(|layer| Bitrate::from_bits_per_sec((layer.kbit * 1e3) as u64));
+    let cuts: [_; LAYERS] = std::array::from_fn(cut);
+    let text = Text { rates, frames: cuts.map(|(pictures, _)| pictures) };
+    Ok(Stream::cut(&text, cuts.map(|(_, size)| size))?)
 }
 
 /// Makes a run. With the switch's help none can be made: the simulator has no switches.

@@ -14,8 +14,6 @@ const CHUNK_MAX: u32 = 1250;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Stream {
     layers: [Layer; LAYERS],
-    /// Most bytes of a chunk.
-    chunk_max: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +22,8 @@ struct Layer {
     every: Span,
     /// The bytes of a frame.
     size: u32,
+    /// Most bytes of a chunk.
+    chunk_max: u32,
 }
 
 /// The same as it stands in a scenario.
@@ -47,14 +47,14 @@ impl Stream {
     /// # Errors
     /// If a layer has no frames, or frames of which there is nothing or too much.
     pub(crate) fn new(text: &Text) -> Result<Stream, String> {
-        Stream::cut(text, CHUNK_MAX)
+        Stream::cut(text, [CHUNK_MAX; LAYERS])
     }
 
-    /// The same in chunks of `chunk_max` bytes at most.
+    /// The same in chunks of so many bytes at most, by layer.
     ///
     /// # Errors
     /// As [`new`](Stream::new).
-    pub(crate) fn cut(text: &Text, chunk_max: u32) -> Result<Stream, String> {
+    pub(crate) fn cut(text: &Text, chunk_max: [u32; LAYERS]) -> Result<Stream, String> {
         let layer = |at: usize| {
             let (rate, frames) = (text.rates[at].bits_per_sec() as f64, text.frames[at]);
             if !(0.1..=1000.0).contains(&frames) {
@@ -64,9 +64,13 @@ impl Stream {
             if !(1.0..=1e6).contains(&size) {
                 return Err(format!("stream.rates[{at}]: a frame has 1 to 1000000 bytes"));
             }
-            Ok(Layer { every: Span::from_secs_f64(1.0 / frames), size: size.round() as u32 })
+            Ok(Layer {
+                every: Span::from_secs_f64(1.0 / frames),
+                size: size.round() as u32,
+                chunk_max: chunk_max[at],
+            })
         };
-        Ok(Stream { layers: [layer(0)?, layer(1)?, layer(2)?], chunk_max })
+        Ok(Stream { layers: [layer(0)?, layer(1)?, layer(2)?] })
     }
 
     /// The rate of all layers, in kbit/s.
@@ -77,7 +81,7 @@ impl Stream {
 
     /// Chunks per second of each layer.
     pub(crate) fn chunks_per_s(&self) -> [f64; LAYERS] {
-        self.layers.map(|l| f64::from(l.size.div_ceil(self.chunk_max)) / l.every.as_secs_f64())
+        self.layers.map(|l| f64::from(l.size.div_ceil(l.chunk_max)) / l.every.as_secs_f64())
     }
 }
 
@@ -113,9 +117,8 @@ impl Encoder {
     /// The next frame.
     pub(crate) fn frame(&mut self) -> impl Iterator<Item = Chunk<Size>> + use<> {
         let (due, layer) = self.next();
-        let size = self.stream.layers[layer].size;
+        let Layer { size, chunk_max: most, .. } = self.stream.layers[layer];
         let (first, unit) = (self.chunks[layer], self.units);
-        let most = self.stream.chunk_max;
         let count = size.div_ceil(most);
         self.frames[layer] += 1;
         self.chunks[layer] += count;
