@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -81,7 +81,7 @@ pub struct Arguments {
     /// RTMP server that counts as the CDN; may be given several times. Without it every server that
     /// accepts a publisher counts, each for its own streams.
     #[arg(long, value_name = "IP[:PORT]", value_parser = cdn)]
-    pub cdn: Vec<SocketAddrV4>,
+    pub cdn: Vec<SocketAddr>,
 
     /// Range of virtual addresses, used by nobody else [default: 10.254.0.0/16].
     #[arg(long = "virtual", value_name = "PREFIX")]
@@ -325,10 +325,13 @@ fn read_link_delays(path: &Path) -> Result<BTreeMap<String, Span>, Error> {
     toml::from_str(&text).map_err(|error| failed(error.to_string().trim().to_owned()))
 }
 
-pub(crate) fn cdn(text: &str) -> Result<SocketAddrV4, String> {
+pub(crate) fn cdn(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .or_else(|_| text.parse::<Ipv4Addr>().map(|ip| SocketAddrV4::new(ip, RTMP_PORT)))
-        .map_err(|_| "expected an IPv4 address, such as 10.0.0.100 or 10.0.0.100:1935".to_owned())
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, RTMP_PORT)))
+        .map_err(|_| {
+            "expected an address, such as 10.0.0.100, 10.0.0.100:1935, fd00::100 or [fd00::100]:1935"
+                .to_owned()
+        })
 }
 
 fn link_delay(text: &str) -> Result<(String, Span), String> {
@@ -380,6 +383,10 @@ mod tests {
             "10.0.0.9",
             "--cdn",
             "10.0.0.8:1936",
+            "--cdn",
+            "fd00::9",
+            "--cdn",
+            "[fd00::8]:1936",
             "--link-delay",
             "s1-eth1=8ms",
             "--seed",
@@ -387,7 +394,7 @@ mod tests {
         ])
         .expect("sound arguments");
         let cdn: Vec<_> = settings.fabric.cdn.iter().map(ToString::to_string).collect();
-        assert_eq!(cdn, ["10.0.0.9:1935", "10.0.0.8:1936"]);
+        assert_eq!(cdn, ["10.0.0.9:1935", "10.0.0.8:1936", "[fd00::9]:1935", "[fd00::8]:1936"]);
         assert_eq!(settings.fabric.link_delays["s1-eth1"], Span::from_millis(8));
         assert_eq!(settings.fabric.seed, Seed::new(7));
     }

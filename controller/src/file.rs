@@ -1,7 +1,7 @@
 //! The configuration file.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -139,7 +139,7 @@ fn text<'de, T: FromStr<Err: std::fmt::Display>, D: Deserializer<'de>>(
 
 /// An RTMP server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cdn(pub(crate) SocketAddrV4);
+pub(crate) struct Cdn(pub(crate) SocketAddr);
 
 impl FromStr for Cdn {
     type Err = String;
@@ -282,7 +282,7 @@ mod tests {
             ("[timing]\nsettle = \"0ms\"", "FILE:2:10: timing.settle: "),
             ("[peer]\nlisten = \"127.0.0.1:1\"", "FILE:1:1: peer: needs both"),
             ("[link_delays]\ns1-eth1 = \"8\"", "FILE:2:11: link_delays.s1-eth1: "),
-            ("cdn = [\"cdn.example\"]", "FILE:1:8: cdn[0]: expected an IPv4 address"),
+            ("cdn = [\"cdn.example\"]", "FILE:1:8: cdn[0]: expected an address"),
             ("[tls]\ncert = \"a.pem\"", "FILE:1:1: tls: missing field"),
             ("a = [", "FILE:1:6: "),
         ] {

@@ -66,7 +66,7 @@ fn stream(event: &Event) -> Option<&StreamName> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
 
     use nearcast_fabric::{Role, RoleEnd};
 
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_stream_has_its_span_from_its_first_role_to_its_last() {
         let stream: StreamName = "live/room".parse().expect("a name");
-        let host = Ipv4Addr::new(10, 0, 0, 1);
+        let host = IpAddr::from([10, 0, 0, 1]);
         let accepted = |role| Event::RoleAccepted {
             stream: stream.clone(),
             role,

@@ -157,8 +157,13 @@ impl Fabric {
             }
             Claim::Address(address) => {
                 let there = self.hosts.host(claimant.mac).is_some_and(|h| h.at == claimant.at);
+                let before = self.hosts.owner(address);
                 if there && self.hosts.give(address, claimant.mac) {
                     self.resolved(address, None);
+                    // Whoever took part in a peering by it does so no more.
+                    for mac in before.into_iter().chain([claimant.mac]) {
+                        self.reconsider_host(mac);
+                    }
                 }
             }
         }

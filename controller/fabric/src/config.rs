@@ -1,7 +1,7 @@
 //! What a fabric is told at its start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use nearcast_machine::{Seed, Span};
 
@@ -14,7 +14,7 @@ pub const RTMP_PORT: u16 = 1935;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not a prefix.
-    #[error("`{0}` is not a subnet: expected an IPv4 prefix such as 10.1.0.0/16")]
+    #[error("`{0}` is not a subnet: expected a prefix such as 10.1.0.0/16 or fd00:1::/32")]
     Subnet(String),
     /// Not a prefix, or one too small or too large.
     #[error(
@@ -30,7 +30,7 @@ pub struct Config {
     pub virtual_range: VirtualRange,
     /// RTMP servers that count as the CDN. Empty: every server that accepts a publisher is learned
     /// as one, and streams of different servers are different streams.
-    pub cdn: Vec<SocketAddrV4>,
+    pub cdn: Vec<SocketAddr>,
     /// Who may take part.
     pub policy: Policy,
     /// By which part the direct path must be shorter than the one by the CDN: with 0.1, at most nine
@@ -86,7 +86,7 @@ impl Default for Config {
 impl Config {
     /// The TCP ports that are inspected: RTMP's and those of the configured servers.
     pub(crate) fn rtmp_ports(&self) -> BTreeSet<u16> {
-        let configured = self.cdn.iter().map(SocketAddrV4::port);
+        let configured = self.cdn.iter().map(SocketAddr::port);
         configured.chain([RTMP_PORT]).collect()
     }
 }

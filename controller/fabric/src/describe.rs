@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Subnet;
 use crate::entry::{Masked, Pattern, Step};
 
 /// The fields that count, by name.
@@ -26,14 +27,24 @@ pub(crate) fn pattern(pattern: &Pattern) -> BTreeMap<&'static str, String> {
         ("eth_dst", eth_destination.map(|mac| masked(mac, crate::Mac::BROADCAST))),
         ("eth_type", eth_type.map(|kind| format!("0x{kind:04x}"))),
         ("ip_proto", ip_protocol.map(|protocol| protocol.to_string())),
-        ("ipv4_src", ip_source.map(|ip| masked(ip, std::net::Ipv4Addr::BROADCAST))),
-        ("ipv4_dst", ip_destination.map(|ip| masked(ip, std::net::Ipv4Addr::BROADCAST))),
+        ("ipv4_src", ip_source.filter(is_ipv4).map(prefix)),
+        ("ipv4_dst", ip_destination.filter(is_ipv4).map(prefix)),
+        ("ipv6_src", ip_source.filter(|ip| !is_ipv4(ip)).map(prefix)),
+        ("ipv6_dst", ip_destination.filter(|ip| !is_ipv4(ip)).map(prefix)),
         ("tp_src", source_port.map(|port| port.to_string())),
         ("tp_dst", destination_port.map(|port| port.to_string())),
         ("icmpv6_type", icmpv6_type.map(|kind| kind.to_string())),
         ("tcp_flags", tcp_flags.map(|flags| format!("0x{flags:03x}"))),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn is_ipv4(prefix: &Subnet) -> bool {
+    prefix.base().is_ipv4()
+}
+
+fn prefix(prefix: Subnet) -> String {
+    prefix.single().map_or(prefix.to_string(), |address| address.to_string())
 }
 
 fn masked<T: std::fmt::Display + PartialEq>(field: Masked<T>, exact: T) -> String {
@@ -59,8 +70,6 @@ pub(crate) fn step(step: &Step) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::Mac;
 
@@ -70,14 +79,25 @@ mod tests {
         let fields = pattern(&Pattern {
             eth_destination: Some(group),
             eth_type: Some(0x0800),
-            ip_source: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+            ip_source: Some("10.254.0.0/16".parse().expect("a prefix")),
+            ip_destination: Some("10.0.0.1".parse().expect("an address")),
             ..Pattern::default()
         });
         let text: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
             text,
-            ["eth_dst=01:00:00:00:00:00/01:00:00:00:00:00", "eth_type=0x0800", "ipv4_src=10.0.0.1"]
+            [
+                "eth_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+                "eth_type=0x0800",
+                "ipv4_dst=10.0.0.1",
+                "ipv4_src=10.254.0.0/16",
+            ]
         );
+        let fields = pattern(&Pattern {
+            ip_source: Some("fd00::1".parse().expect("an address")),
+            ..Pattern::default()
+        });
+        assert_eq!(fields, [("ipv6_src", "fd00::1".to_owned())].into());
         assert_eq!(step(&Step::Output(7)), "output:7");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::Mac;
+use crate::{Mac, Subnet};
 
 /// What a packet must look like; `None` is any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -13,8 +13,9 @@ pub(crate) struct Pattern {
     pub(crate) eth_destination: Option<Masked<Mac>>,
     pub(crate) eth_type: Option<u16>,
     pub(crate) ip_protocol: Option<u8>,
-    pub(crate) ip_source: Option<Masked<Ipv4Addr>>,
-    pub(crate) ip_destination: Option<Masked<Ipv4Addr>>,
+    /// Of the family that `eth_type` says.
+    pub(crate) ip_source: Option<Subnet>,
+    pub(crate) ip_destination: Option<Subnet>,
     /// TCP or UDP, as the protocol says.
     pub(crate) source_port: Option<u16>,
     pub(crate) destination_port: Option<u16>,
@@ -28,12 +29,6 @@ pub(crate) struct Pattern {
 pub(crate) struct Masked<T> {
     pub(crate) value: T,
     pub(crate) mask: T,
-}
-
-impl From<Ipv4Addr> for Masked<Ipv4Addr> {
-    fn from(value: Ipv4Addr) -> Masked<Ipv4Addr> {
-        Masked { value, mask: Ipv4Addr::BROADCAST }
-    }
 }
 
 impl From<Mac> for Masked<Mac> {

@@ -94,15 +94,15 @@ pub enum Event {
     /// Packet-ins of a class came faster than they are taken; further ones are dropped for a while.
     PacketInsLimited { switch: DatapathId, class: &'static str },
     /// A server accepted a publisher and counts as a CDN from now on.
-    CdnLearned { server: Ipv4Addr },
+    CdnLearned { server: IpAddr },
     /// A server accepted a client's role.
     RoleAccepted {
         #[serde(serialize_with = "text")]
         stream: StreamName,
         #[serde(serialize_with = "text")]
         role: Role,
-        host: Ipv4Addr,
-        server: Ipv4Addr,
+        host: IpAddr,
+        server: IpAddr,
         /// Whether the server counts as a CDN; a role towards another leads to nothing.
         counts: bool,
     },
@@ -112,8 +112,8 @@ pub enum Event {
         stream: StreamName,
         #[serde(serialize_with = "text")]
         role: Role,
-        host: Ipv4Addr,
-        server: Ipv4Addr,
+        host: IpAddr,
+        server: IpAddr,
         code: String,
     },
     /// A role ended.
@@ -122,16 +122,16 @@ pub enum Event {
         stream: StreamName,
         #[serde(serialize_with = "text")]
         role: Role,
-        host: Ipv4Addr,
+        host: IpAddr,
         reason: RoleEnd,
     },
     /// An RTMP connection is no longer copied to the controller.
-    InspectionEnded { client: Ipv4Addr, server: Ipv4Addr, reason: InspectionEnd },
+    InspectionEnded { client: IpAddr, server: IpAddr, reason: InspectionEnd },
     /// A viewer is left to the CDN because the direct path is not short enough.
     NotNear {
         #[serde(serialize_with = "text")]
         stream: StreamName,
-        viewer: Ipv4Addr,
+        viewer: IpAddr,
         reason: NotNear,
     },
     /// By way of a dry run: there would be a peering now, or one with other members.
@@ -309,6 +309,9 @@ pub enum NotNear {
     NotAllowed,
     /// The viewer's switch refused to take part in peerings.
     Unsupported,
+    /// The broadcaster or the viewer came by IPv6, and has not shown an IPv4 address, which is what a
+    /// peering needs.
+    NoIpv4,
     /// They are one host.
     SameHost,
     /// They are behind one port.

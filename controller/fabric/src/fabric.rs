@@ -1,7 +1,7 @@
 //! The machine: inputs from switches, time, and everything that follows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use nearcast_machine::{Machine, Rng, Time};
 use rust_openflow::v13::Message;
@@ -131,7 +131,7 @@ pub struct Fabric {
     pub(crate) pool: VirtualPool,
     pub(crate) aliases: Aliases,
     pub(crate) tags: Tags,
-    pub(crate) learned_cdn: BTreeSet<Ipv4Addr>,
+    pub(crate) learned_cdn: BTreeSet<IpAddr>,
     /// The TCP ports that are inspected.
     pub(crate) rtmp_ports: BTreeSet<u16>,
     pub(crate) agenda: Agenda<Timer>,

@@ -213,7 +213,8 @@ impl Fabric {
                 self.claim(Claim::Host(mac), mac, address, at);
                 return;
             }
-            Learned::Address => {}
+            // By which it may take part in a peering.
+            Learned::Address => self.reconsider_host(mac),
             Learned::Owned => {
                 if let Some(address) = address {
                     self.claim(Claim::Address(address), mac, Some(address), at);

@@ -1,8 +1,8 @@
 //! Ethernet frames: what of a packet-in matters, and the few frames the controller makes itself.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpSlice, TransportSlice};
 
 use crate::Mac;
 use crate::ndp::{self, IPV6, Neighbour};
@@ -54,11 +54,11 @@ pub(crate) struct Arp {
     pub(crate) target: Ipv4Addr,
 }
 
-/// A TCP segment over IPv4.
+/// A TCP segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment<'a> {
-    pub(crate) source: SocketAddrV4,
-    pub(crate) destination: SocketAddrV4,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
     pub(crate) sequence: u32,
     pub(crate) syn: bool,
     pub(crate) ack: bool,
@@ -94,7 +94,7 @@ impl<'a> Frame<'a> {
     /// The IP addresses of sender and receiver.
     pub(crate) fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.content {
-            Content::Tcp(s) => Some(((*s.source.ip()).into(), (*s.destination.ip()).into())),
+            Content::Tcp(s) => Some((s.source.ip(), s.destination.ip())),
             Content::Udp(d) => Some(((*d.source.ip()).into(), (*d.destination.ip()).into())),
             Content::Ip { source, destination } => Some((source, destination)),
             Content::Arp(_) | Content::Ndp(_) | Content::Lldp(_) | Content::Other => None,
@@ -108,16 +108,7 @@ fn ipv4(bytes: &[u8]) -> Option<Content<'_>> {
     let source = ip.header().source_addr();
     let destination = ip.header().destination_addr();
     Some(match packet.transport {
-        Some(TransportSlice::Tcp(tcp)) => Content::Tcp(Segment {
-            source: SocketAddrV4::new(source, tcp.source_port()),
-            destination: SocketAddrV4::new(destination, tcp.destination_port()),
-            sequence: tcp.sequence_number(),
-            syn: tcp.syn(),
-            ack: tcp.ack(),
-            fin: tcp.fin(),
-            rst: tcp.rst(),
-            payload: tcp.payload(),
-        }),
+        Some(TransportSlice::Tcp(tcp)) => segment((source.into(), destination.into()), &tcp),
         Some(TransportSlice::Udp(udp)) => Content::Udp(Datagram {
             source: SocketAddrV4::new(source, udp.source_port()),
             destination: SocketAddrV4::new(destination, udp.destination_port()),
@@ -132,13 +123,29 @@ fn ipv6(bytes: &[u8]) -> Option<Content<'_>> {
     let Some(NetSlice::Ipv6(ip)) = packet.net else { return None };
     let source = ip.header().source_addr();
     let destination = ip.header().destination_addr();
-    if let Some(TransportSlice::Icmpv6(message)) = &packet.transport
-        && matches!(message.type_u8(), ndp::SOLICITATION | ndp::ADVERTISEMENT)
-    {
-        let ends = (source, destination);
-        return Neighbour::parse(ends, ip.header().hop_limit(), message).map(Content::Ndp);
+    match packet.transport {
+        Some(TransportSlice::Icmpv6(message))
+            if matches!(message.type_u8(), ndp::SOLICITATION | ndp::ADVERTISEMENT) =>
+        {
+            let ends = (source, destination);
+            Neighbour::parse(ends, ip.header().hop_limit(), &message).map(Content::Ndp)
+        }
+        Some(TransportSlice::Tcp(tcp)) => Some(segment((source.into(), destination.into()), &tcp)),
+        _ => Some(Content::Ip { source: source.into(), destination: destination.into() }),
     }
-    Some(Content::Ip { source: source.into(), destination: destination.into() })
+}
+
+fn segment<'a>((source, destination): (IpAddr, IpAddr), tcp: &TcpSlice<'a>) -> Content<'a> {
+    Content::Tcp(Segment {
+        source: SocketAddr::new(source, tcp.source_port()),
+        destination: SocketAddr::new(destination, tcp.destination_port()),
+        sequence: tcp.sequence_number(),
+        syn: tcp.syn(),
+        ack: tcp.ack(),
+        fin: tcp.fin(),
+        rst: tcp.rst(),
+        payload: tcp.payload(),
+    })
 }
 
 impl Arp {
@@ -245,6 +252,46 @@ mod tests {
         let datagram = Datagram { source, destination, payload: b"offer" };
         assert_eq!(frame.content, Content::Udp(datagram));
         assert_eq!(frame.addresses(), Some(((*source.ip()).into(), (*destination.ip()).into())));
+    }
+
+    /// A segment with an extension header between IPv6 and TCP.
+    fn behind(extension: &[u8], kind: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let plain = PacketBuilder::ethernet2(A.0, B.0)
+            .ipv6([0xfd; 16], [0xfc; 16], 64)
+            .tcp(40_000, 1935, 7, 100);
+        plain.write(&mut bytes, b"bytes").expect("a Vec takes it");
+        bytes.splice(54..54, [&[6], extension].concat());
+        bytes[20] = kind;
+        let length = u16::try_from(bytes.len() - 54).expect("short");
+        bytes[18..20].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_segment_over_ipv6_is_read_behind_extension_headers_and_a_fragment_of_one_is_not() {
+        let [hop_by_hop, destination, fragment] = [0, 60, 44];
+        let padding = [0, 1, 4, 0, 0, 0, 0];
+        let whole = [0, 0, 0, 0, 0, 0, 9];
+        let first_part = [0, 0, 1, 0, 0, 0, 9];
+        for (extension, kind, read) in [
+            (padding, hop_by_hop, true),
+            (padding, destination, true),
+            (whole, fragment, true),
+            (first_part, fragment, false),
+        ] {
+            let bytes = behind(&extension, kind);
+            let content = Frame::parse(&bytes).expect("a frame").content;
+            match content {
+                Content::Tcp(segment) => {
+                    assert!(read, "{content:?}");
+                    assert_eq!(segment.source.port(), 40_000);
+                    assert_eq!(segment.destination.ip(), IpAddr::from([0xfc; 16]));
+                    assert_eq!((segment.sequence, segment.payload), (7, &b"bytes"[..]));
+                }
+                other => assert!(!read && matches!(other, Content::Ip { .. }), "{other:?}"),
+            }
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! RTMP connections that cross the fabric, and the roles their clients play.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use nearcast_machine::{Span, Time};
 use nearcast_media::rtmp::{Dialogue, DialogueEvent, Side, Undecided};
@@ -14,8 +14,8 @@ use crate::{Attachment, Limits, Mac, Reassembly};
 /// A TCP connection, by who opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionKey {
-    pub(crate) client: SocketAddrV4,
-    pub(crate) server: SocketAddrV4,
+    pub(crate) client: SocketAddr,
+    pub(crate) server: SocketAddr,
 }
 
 /// What inspection found out.
@@ -67,7 +67,7 @@ const ROLES_PER_CONNECTION: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Inspection {
     connections: BTreeMap<ConnectionKey, Connection>,
-    per_client: BTreeMap<Ipv4Addr, usize>,
+    per_client: BTreeMap<IpAddr, usize>,
     /// Connections not decided yet, in the order they were opened.
     undecided: VecDeque<(Time, ConnectionKey)>,
     /// Connections whose FIN waits, with when that ends, in this order.
@@ -200,10 +200,10 @@ impl Inspection {
     /// Ends a connection that fell silent or whose client is gone, and with it its roles.
     pub(crate) fn close(&mut self, key: ConnectionKey, reason: RoleEnd) {
         let Some(connection) = self.connections.remove(&key) else { return };
-        if let Some(count) = self.per_client.get_mut(key.client.ip()) {
+        if let Some(count) = self.per_client.get_mut(&key.client.ip()) {
             *count -= 1;
             if *count == 0 {
-                self.per_client.remove(key.client.ip());
+                self.per_client.remove(&key.client.ip());
             }
         }
         for (role, stream) in connection.roles {
@@ -245,7 +245,7 @@ impl Inspection {
             // The port was used again and the end of the last connection was not seen.
             self.close(key, RoleEnd::Replaced);
         }
-        let of_client = self.per_client.get(key.client.ip()).copied().unwrap_or(0);
+        let of_client = self.per_client.get(&key.client.ip()).copied().unwrap_or(0);
         if self.connections.len() >= self.limits.connections
             || of_client >= self.limits.connections_per_client
         {
@@ -253,7 +253,7 @@ impl Inspection {
             self.findings.push_back(Finding::LetGo { connection: key, reason });
             return;
         }
-        *self.per_client.entry(*key.client.ip()).or_default() += 1;
+        *self.per_client.entry(key.client.ip()).or_default() += 1;
         self.undecided.push_back((now, key));
         let connection = Connection {
             client: Some(half(reassembly)),

@@ -5,6 +5,7 @@
 //! paths, and compared with what is. No order of events needs a case of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use nearcast_machine::Time;
 use nearcast_media::Role;
@@ -12,7 +13,7 @@ use nearcast_media::peering::Reason;
 use rand::RngCore;
 
 use crate::distribution::{Branch, Tree};
-use crate::event::{Limit, PeeringAddresses, Withdrawal};
+use crate::event::{Limit, NotNear, PeeringAddresses, Withdrawal};
 use crate::fabric::{Fabric, Timer};
 use crate::inspection::ConnectionKey;
 use crate::stream::{Holder, Member, Peering, Place, Stream, StreamKey, Trees};
@@ -85,9 +86,14 @@ impl Fabric {
         for (mac, (connection, holder)) in stream.viewing() {
             let Some(viewer) = self.candidate(stream, *connection, holder) else { continue };
             let Some(broadcaster) = broadcaster else { continue };
-            match self.nearness(&broadcaster, publisher, &viewer, holder) {
-                Ok(()) => drop(viewers.insert(mac, viewer)),
-                Err(reason) => drop(not_near.insert(mac, (viewer.place.address, reason))),
+            let near = || {
+                let viewer = viewer?;
+                self.nearness(&broadcaster?, publisher, &viewer, holder)?;
+                Ok(viewer)
+            };
+            match near() {
+                Ok(viewer) => drop(viewers.insert(mac, viewer)),
+                Err(reason) => drop(not_near.insert(mac, (holder.address, reason))),
             }
         }
         let name = key.name.clone();
@@ -100,7 +106,7 @@ impl Fabric {
         }
         let stream = self.streams.get_mut(key)?;
         stream.told_not_near.retain(|mac, _| not_near.contains_key(mac));
-        let broadcaster = broadcaster.filter(|_| !viewers.is_empty());
+        let broadcaster = broadcaster.and_then(Result::ok).filter(|_| !viewers.is_empty());
         if self.config.observe_only {
             self.withhold(key, broadcaster.as_ref(), &viewers);
             return None;
@@ -127,19 +133,29 @@ impl Fabric {
         }
     }
 
-    /// Where a holder of a role is, unless that is not known or it was passed over.
+    /// Where a holder of a role is, unless that is not known or it was passed over. Virtual addresses
+    /// are of IPv4, so one that came by IPv6 takes part by the IPv4 address that it showed last.
     fn candidate(
         &self,
         stream: &Stream,
         connection: ConnectionKey,
         holder: &Holder,
-    ) -> Option<Candidate> {
-        let at = self.hosts.host(holder.mac)?.at;
+    ) -> Option<Result<Candidate, NotNear>> {
+        let host = self.hosts.host(holder.mac)?;
         if stream.passed_over.get(&holder.mac) == Some(&connection) {
             return None;
         }
-        let place = Place { mac: holder.mac, address: holder.address, at };
-        Some(Candidate { place, connection, since: holder.since })
+        let shown = host.addresses.iter().rev();
+        let address =
+            [&holder.address].into_iter().chain(shown).find_map(|address| match address {
+                IpAddr::V4(address) => Some(*address),
+                IpAddr::V6(_) => None,
+            });
+        let candidate = |address| {
+            let place = Place { mac: holder.mac, address, at: host.at };
+            Candidate { place, connection, since: holder.since }
+        };
+        Some(address.map(candidate).ok_or(NotNear::NoIpv4))
     }
 
     /// Why the peering that a stream has is not the one that it should have.
@@ -148,7 +164,7 @@ impl Fabric {
         let Some((_, publisher)) = stream.publisher() else { return Withdrawal::Unpublished };
         let Some(peering) = &stream.peering else { return Withdrawal::NoViewers };
         let place = peering.broadcaster.place;
-        if publisher.mac != place.mac || publisher.address != place.address {
+        if !publisher.is_at(place) {
             return Withdrawal::Unpublished;
         }
         if self.hosts.host(place.mac).is_none_or(|host| host.at != place.at) {
@@ -275,10 +291,10 @@ impl Fabric {
     }
 
     fn why_left(&self, key: &StreamKey, place: Place) -> Withdrawal {
-        let viewing = self.streams.get(key).is_some_and(|stream| {
-            let same = |holder: &Holder| (holder.mac, holder.address) == (place.mac, place.address);
-            stream.viewers.values().any(same)
-        });
+        let viewing = self
+            .streams
+            .get(key)
+            .is_some_and(|stream| stream.viewers.values().any(|holder| holder.is_at(place)));
         if !viewing {
             Withdrawal::Stopped
         } else if self.hosts.host(place.mac).is_none_or(|host| host.at != place.at) {

@@ -25,8 +25,11 @@ impl Fabric {
             // They hear each other without the switch, which would not send back out of that port.
             return Err(NotNear::SamePort);
         }
-        let hosts = [broadcaster.place.address, viewer.place.address];
-        if !hosts.iter().all(|host| self.config.policy.may_peer(*host)) {
+        let allowed = |role: &Holder, candidate: &Candidate| {
+            let addresses = [role.address, candidate.place.address.into()];
+            self.config.policy.may_peer(&addresses)
+        };
+        if !allowed(publisher, broadcaster) || !allowed(player, viewer) {
             return Err(NotNear::NotAllowed);
         }
         if self.switches.get(&to.switch).is_some_and(|switch| switch.refuses_peerings) {

@@ -164,7 +164,7 @@ impl Fabric {
         if !self.is_edge(at) {
             return;
         }
-        self.learn(source, self.unowned((*segment.source.ip()).into()), at);
+        self.learn(source, self.unowned(segment.source.ip()), at);
         let ports = &self.rtmp_ports;
         let side = if ports.contains(&segment.destination.port()) {
             Side::Client

@@ -51,14 +51,14 @@
 //! connection is noticed by its bypass falling idle.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use nearcast_media::peering;
 
 use crate::distribution::Tag;
 use crate::entry::{Entry, EntryKey, Group, Masked, Pattern, Purpose, Step};
 use crate::frame::{ARP, IPV4, LLDP, TCP, UDP};
-use crate::{Mac, VirtualRange, ndp};
+use crate::{Mac, Subnet, VirtualRange, ndp};
 
 pub(crate) const INSPECT: u8 = 0;
 pub(crate) const PEERING: u8 = 1;
@@ -80,16 +80,18 @@ fn key(table: u8, priority: u16, pattern: Pattern) -> EntryKey {
     EntryKey { table, priority, pattern }
 }
 
-fn from_range(range: VirtualRange) -> Masked<Ipv4Addr> {
-    Masked { value: range.network(), mask: range.mask() }
+fn host(address: Ipv4Addr) -> Option<Subnet> {
+    Some(IpAddr::V4(address).into())
 }
 
 fn ipv4() -> Pattern {
     Pattern { eth_type: Some(IPV4), ..Pattern::default() }
 }
 
-fn tcp() -> Pattern {
-    Pattern { ip_protocol: Some(TCP), ..ipv4() }
+/// TCP over IPv4 or IPv6. What stands between the headers of IPv6 and TCP is for the switch to skip (Open
+/// vSwitch does); a segment whose TCP header it does not find is not copied, and goes on.
+fn tcp(eth_type: u16) -> Pattern {
+    Pattern { eth_type: Some(eth_type), ip_protocol: Some(TCP), ..Pattern::default() }
 }
 
 fn peering_udp() -> Pattern {
@@ -100,10 +102,9 @@ fn peering_udp() -> Pattern {
 pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Placed> {
     let ours = || Entry::new(Purpose::Pipeline);
     let up = || ours().step(Step::Controller);
-    let virtual_source = Pattern { ip_source: Some(from_range(range)), ..ipv4() };
-    let virtual_destination = Pattern { ip_destination: Some(from_range(range)), ..ipv4() };
-    let to_controller =
-        Pattern { ip_destination: Some(range.controller().into()), ..peering_udp() };
+    let virtual_source = Pattern { ip_source: Some(range.subnet()), ..ipv4() };
+    let virtual_destination = Pattern { ip_destination: Some(range.subnet()), ..ipv4() };
+    let to_controller = Pattern { ip_destination: host(range.controller()), ..peering_udp() };
     let ether = |eth_type| Pattern { eth_type: Some(eth_type), ..Pattern::default() };
     let unicast = Masked { value: Mac::default(), mask: GROUP_BIT };
     let to_one = Pattern { eth_destination: Some(unicast), ..ether(ARP) };
@@ -155,9 +156,10 @@ pub(crate) fn rtmp_ends(rtmp_ports: &BTreeSet<u16>) -> Vec<Placed> {
 }
 
 fn rtmp_either_way(ports: &BTreeSet<u16>) -> impl Iterator<Item = Pattern> {
-    ports.iter().flat_map(|port| {
-        let to_server = Pattern { destination_port: Some(*port), ..tcp() };
-        let from_server = Pattern { source_port: Some(*port), ..tcp() };
+    let both = |port: &u16| [IPV4, ndp::IPV6].map(|family| (*port, tcp(family)));
+    ports.iter().flat_map(both).flat_map(|(port, tcp)| {
+        let to_server = Pattern { destination_port: Some(port), ..tcp };
+        let from_server = Pattern { source_port: Some(port), ..tcp };
         [to_server, from_server]
     })
 }
@@ -171,7 +173,7 @@ pub(crate) fn needs_tcp_flags(key: &EntryKey) -> bool {
 pub(crate) fn trunk(port: u32, range: VirtualRange) -> [Placed; 2] {
     let any = Pattern { in_port: Some(port), ..Pattern::default() };
     let to_alias =
-        Pattern { in_port: Some(port), ip_destination: Some(from_range(range)), ..peering_udp() };
+        Pattern { in_port: Some(port), ip_destination: Some(range.subnet()), ..peering_udp() };
     let ours = || Entry::new(Purpose::Pipeline);
     [
         (key(INSPECT, 880, any), ours().goto(PEERING)),
@@ -179,18 +181,18 @@ pub(crate) fn trunk(port: u32, range: VirtualRange) -> [Placed; 2] {
     ]
 }
 
-fn connection(from: SocketAddrV4, to: SocketAddrV4) -> Pattern {
+fn connection(from: SocketAddr, to: SocketAddr) -> Pattern {
     Pattern {
-        ip_source: Some((*from.ip()).into()),
-        ip_destination: Some((*to.ip()).into()),
+        ip_source: Some(from.ip().into()),
+        ip_destination: Some(to.ip().into()),
         source_port: Some(from.port()),
         destination_port: Some(to.port()),
-        ..tcp()
+        ..tcp(if from.is_ipv4() { IPV4 } else { ndp::IPV6 })
     }
 }
 
 /// One direction of an RTMP connection that is let through uninspected.
-pub(crate) fn bypass(from: SocketAddrV4, to: SocketAddrV4) -> Placed {
+pub(crate) fn bypass(from: SocketAddr, to: SocketAddr) -> Placed {
     let mut entry = Entry::new(Purpose::Bypass).goto(PEERING);
     entry.idle_secs = BYPASS_IDLE_SECS;
     (key(INSPECT, 660, connection(from, to)), entry)
@@ -198,7 +200,7 @@ pub(crate) fn bypass(from: SocketAddrV4, to: SocketAddrV4) -> Placed {
 
 /// The same direction's segments that end a message are still copied: commands are such segments,
 /// bare acknowledgements are not.
-pub(crate) fn watch(from: SocketAddrV4, to: SocketAddrV4) -> Placed {
+pub(crate) fn watch(from: SocketAddr, to: SocketAddr) -> Placed {
     let pattern = Pattern { tcp_flags: Some(PSH), ..connection(from, to) };
     let mut entry = Entry::new(Purpose::Bypass).step(Step::Controller).goto(PEERING);
     entry.idle_secs = BYPASS_IDLE_SECS;
@@ -206,10 +208,10 @@ pub(crate) fn watch(from: SocketAddrV4, to: SocketAddrV4) -> Placed {
 }
 
 /// The direction that a [`bypass`] entry lets through.
-pub(crate) fn bypassed(key: &EntryKey) -> Option<(SocketAddrV4, SocketAddrV4)> {
+pub(crate) fn bypassed(key: &EntryKey) -> Option<(SocketAddr, SocketAddr)> {
     let pattern = &key.pattern;
-    let from = SocketAddrV4::new(pattern.ip_source?.value, pattern.source_port?);
-    let to = SocketAddrV4::new(pattern.ip_destination?.value, pattern.destination_port?);
+    let from = SocketAddr::new(pattern.ip_source?.single()?, pattern.source_port?);
+    let to = SocketAddr::new(pattern.ip_destination?.single()?, pattern.destination_port?);
     (key.table == INSPECT && key.priority == 660).then_some((from, to))
 }
 
@@ -227,8 +229,8 @@ pub(crate) fn admission(host: &PeeredHost, range: VirtualRange) -> Placed {
     let pattern = Pattern {
         in_port: Some(host.port),
         eth_source: Some(host.mac),
-        ip_source: Some(host.address.into()),
-        ip_destination: Some(from_range(range)),
+        ip_source: self::host(host.address),
+        ip_destination: Some(range.subnet()),
         ..peering_udp()
     };
     let entry = Entry::new(Purpose::Alias)
@@ -247,7 +249,10 @@ pub(crate) fn admitted((key, entry): (&EntryKey, &Entry)) -> Option<PeeredHost> 
     });
     let host = PeeredHost {
         mac: pattern.eth_source?,
-        address: pattern.ip_source?.value,
+        address: match pattern.ip_source?.single()? {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(_) => return None,
+        },
         port: pattern.in_port?,
         alias: alias?,
     };
@@ -256,7 +261,7 @@ pub(crate) fn admitted((key, entry): (&EntryKey, &Entry)) -> Option<PeeredHost> 
 
 /// Brings what is sent to a host's alias to the host.
 pub(crate) fn alias(host: &PeeredHost, range: VirtualRange) -> Placed {
-    let pattern = Pattern { ip_destination: Some(host.alias.into()), ..peering_udp() };
+    let pattern = Pattern { ip_destination: self::host(host.alias), ..peering_udp() };
     let entry = Entry::new(Purpose::Alias)
         .step(Step::SetEthSource(range.mac()))
         .step(Step::SetEthDestination(host.mac))
@@ -268,7 +273,7 @@ pub(crate) fn alias(host: &PeeredHost, range: VirtualRange) -> Placed {
 /// Brings what is sent to an alias at another switch on its way there. Its destination address is left
 /// as it is until then: that is how the other switch knows it.
 pub(crate) fn alias_elsewhere(alias: Ipv4Addr, mac: Mac) -> Placed {
-    let pattern = Pattern { ip_destination: Some(alias.into()), ..peering_udp() };
+    let pattern = Pattern { ip_destination: host(alias), ..peering_udp() };
     let entry = Entry::new(Purpose::Alias).step(Step::SetEthDestination(mac)).goto(FORWARDING);
     (key(PEERING, 200, pattern), entry)
 }
@@ -288,8 +293,8 @@ impl Chunks {
     fn pattern(self, in_port: u32) -> Pattern {
         Pattern {
             in_port: Some(in_port),
-            ip_source: Some(self.from.into()),
-            ip_destination: Some(self.to.into()),
+            ip_source: host(self.from),
+            ip_destination: host(self.to),
             ..peering_udp()
         }
     }

@@ -1,14 +1,15 @@
 //! Who may take part.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::ConfigError;
 
-/// An IPv4 prefix, written `10.1.0.0/16`; a bare address is a prefix of 32 bits.
+/// A prefix of IPv4 or IPv6, written `10.1.0.0/16` or `fd00:1::/32`; a bare address is a prefix of all
+/// its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subnet {
-    base: u32,
+    base: IpAddr,
     bits: u8,
 }
 
@@ -16,27 +17,63 @@ impl Subnet {
     /// The subnet that holds `address` and has a prefix of `bits`.
     ///
     /// # Errors
-    /// More than 32 bits.
-    pub fn new(address: Ipv4Addr, bits: u8) -> Result<Subnet, ConfigError> {
-        if bits > 32 {
+    /// More bits than the address has.
+    pub fn new(address: IpAddr, bits: u8) -> Result<Subnet, ConfigError> {
+        if bits > width(address) {
             return Err(ConfigError::Subnet(format!("{address}/{bits}")));
         }
-        Ok(Subnet { base: u32::from(address) & mask(bits), bits })
+        Ok(Subnet { base: network(address, bits), bits })
     }
 
-    /// Whether `address` lies in it.
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        u32::from(address) & mask(self.bits) == self.base
+    /// Whether `address` lies in it; one of the other family does not.
+    pub fn contains(self, address: IpAddr) -> bool {
+        network(address, self.bits) == self.base
+    }
+
+    /// Its first address.
+    pub(crate) fn base(self) -> IpAddr {
+        self.base
+    }
+
+    /// How many bits of an address count.
+    pub(crate) fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// The one address that it holds; `None` if there are more.
+    pub(crate) fn single(self) -> Option<IpAddr> {
+        (self.bits == width(self.base)).then_some(self.base)
     }
 }
 
-fn mask(bits: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)
+impl From<IpAddr> for Subnet {
+    fn from(base: IpAddr) -> Subnet {
+        Subnet { base, bits: width(base) }
+    }
+}
+
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// What is left of an address that only its first `bits` count of.
+fn network(address: IpAddr, bits: u8) -> IpAddr {
+    let bits = u32::from(bits);
+    match address {
+        IpAddr::V4(ip) => {
+            let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
+            IpAddr::V4((u32::from(ip) & !rest).into())
+        }
+        IpAddr::V6(ip) => {
+            let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+            IpAddr::V6((u128::from(ip) & !rest).into())
+        }
+    }
 }
 
 impl std::fmt::Display for Subnet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.bits)
+        write!(f, "{}/{}", self.base, self.bits)
     }
 }
 
@@ -44,10 +81,13 @@ impl FromStr for Subnet {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Subnet, ConfigError> {
-        let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
-        let parsed = address.trim().parse().ok().zip(bits.trim().parse().ok());
-        let (address, bits) = parsed.ok_or_else(|| ConfigError::Subnet(text.to_owned()))?;
-        Subnet::new(address, bits)
+        let wrong = || ConfigError::Subnet(text.to_owned());
+        let (address, bits) = text.split_once('/').map_or((text, None), |(ip, n)| (ip, Some(n)));
+        let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
+        match bits {
+            None => Ok(address.into()),
+            Some(bits) => Subnet::new(address, bits.trim().parse().map_err(|_| wrong())?),
+        }
     }
 }
 
@@ -66,8 +106,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    pub(crate) fn may_peer(&self, host: Ipv4Addr) -> bool {
-        let within = |subnets: &[Subnet]| subnets.iter().any(|subnet| subnet.contains(host));
+    /// Whether a host with these addresses may: it is allowed by any of them, and denied by any.
+    pub(crate) fn may_peer(&self, host: &[IpAddr]) -> bool {
+        let within = |subnets: &[Subnet]| {
+            subnets.iter().any(|subnet| host.iter().any(|ip| subnet.contains(*ip)))
+        };
         (self.allow.is_empty() || within(&self.allow)) && !within(&self.deny)
     }
 }
@@ -84,10 +127,19 @@ mod tests {
     fn subnets_are_read_as_people_write_them() {
         assert_eq!(subnet("10.1.2.3/16").to_string(), "10.1.0.0/16");
         assert_eq!(subnet("10.1.2.3").to_string(), "10.1.2.3/32");
-        assert!(subnet("0.0.0.0/0").contains(Ipv4Addr::BROADCAST));
-        assert!(subnet("10.1.2.3").contains(Ipv4Addr::new(10, 1, 2, 3)));
-        assert!(!subnet("10.1.2.3").contains(Ipv4Addr::new(10, 1, 2, 4)));
-        for text in ["10.0.0.0/33", "10.0.0/8", "x", "", "10.0.0.0/-1"] {
+        assert_eq!(subnet("fd00:1:2::9/32").to_string(), "fd00:1::/32");
+        assert_eq!(subnet("fd00::9").to_string(), "fd00::9/128");
+        for (text, inside, outside) in [
+            ("0.0.0.0/0", "255.255.255.255", "::"),
+            ("::/0", "fd00::1", "10.1.2.3"),
+            ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
+            ("fd00:1::/32", "fd00:1:ffff::", "fd00:2::"),
+            ("10.0.0.0/8", "10.255.0.0", "a00::"),
+        ] {
+            assert!(subnet(text).contains(inside.parse().expect(inside)), "{text} {inside}");
+            assert!(!subnet(text).contains(outside.parse().expect(outside)), "{text} {outside}");
+        }
+        for text in ["10.0.0.0/33", "10.0.0/8", "x", "", "10.0.0.0/-1", "fd00::/129", "fd00:::"] {
             let error = text.parse::<Subnet>().expect_err(text);
             assert!(error.to_string().contains("10.1.0.0/16"), "{error}");
         }
@@ -101,11 +153,14 @@ mod tests {
             deny: vec![subnet("10.2.9.0/24")],
             ..Policy::default()
         };
-        for (host, allowed) in
-            [([10, 1, 0, 1], true), ([10, 2, 9, 1], false), ([10, 3, 0, 1], false)]
-        {
-            assert!(all.may_peer(host.into()));
-            assert_eq!(some.may_peer(host.into()), allowed, "{host:?}");
+        for (host, allowed) in [
+            (["10.1.0.1", "fd00::1"], true),
+            (["10.1.0.1", "10.2.9.1"], false),
+            (["10.3.0.1", "fd00::1"], false),
+        ] {
+            let host = host.map(|text| text.parse().expect(text));
+            assert!(all.may_peer(&host));
+            assert_eq!(some.may_peer(&host), allowed, "{host:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use crate::ConfigError;
+use crate::{ConfigError, Subnet};
 
 /// An IPv4 prefix whose addresses only the controller gives out. Written `10.254.0.0/16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,11 @@ impl VirtualRange {
     /// The netmask.
     pub fn mask(self) -> Ipv4Addr {
         Ipv4Addr::from(u32::MAX << (32 - self.bits))
+    }
+
+    /// The range as a prefix.
+    pub(crate) fn subnet(self) -> Subnet {
+        Subnet::new(self.network().into(), self.bits).expect("at most 28 bits")
     }
 
     /// Whether `address` lies in the range.

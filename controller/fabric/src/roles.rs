@@ -1,7 +1,7 @@
 //! What inspection finds, turned into who publishes and plays what.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use nearcast_media::rtmp::Side;
 use nearcast_media::{Role, StreamName};
@@ -17,7 +17,7 @@ use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 const LEARNED_SERVERS: usize = 256;
 
 /// The segment being looked at: where it entered, from whom, to whom.
-pub(crate) type Seen = (Attachment, SocketAddrV4, SocketAddrV4);
+pub(crate) type Seen = (Attachment, SocketAddr, SocketAddr);
 
 impl Fabric {
     /// Acts on everything that inspection found.
@@ -159,7 +159,7 @@ impl Fabric {
     }
 
     /// A direction that was let through has carried nothing for a while.
-    pub(crate) fn bypass_idle(&mut self, switch: DatapathId, from: SocketAddrV4, to: SocketAddrV4) {
+    pub(crate) fn bypass_idle(&mut self, switch: DatapathId, from: SocketAddr, to: SocketAddr) {
         let by_client = ConnectionKey { client: from, server: to };
         let by_server = ConnectionKey { client: to, server: from };
         for (connection, side) in [(by_client, Side::Client), (by_server, Side::Server)] {
@@ -183,6 +183,6 @@ impl Fabric {
     }
 }
 
-fn ends(connection: ConnectionKey) -> (Ipv4Addr, Ipv4Addr) {
-    (*connection.client.ip(), *connection.server.ip())
+fn ends(connection: ConnectionKey) -> (IpAddr, IpAddr) {
+    (connection.client.ip(), connection.server.ip())
 }

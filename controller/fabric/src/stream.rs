@@ -1,7 +1,7 @@
 //! Streams, who publishes and plays them, and the peering that carries one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_machine::Time;
 use nearcast_media::{Role, StreamName};
@@ -26,20 +26,28 @@ pub(crate) enum Origin {
     /// At the CDN, which may have several servers.
     Cdn,
     /// At a server that was learned by its accepting a publisher.
-    Server(Ipv4Addr),
+    Server(IpAddr),
 }
 
 /// A host with an accepted role, by one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) mac: Mac,
-    pub(crate) address: Ipv4Addr,
-    pub(crate) server: Ipv4Addr,
+    pub(crate) address: IpAddr,
+    pub(crate) server: IpAddr,
     /// Where the server's side of the connection enters the fabric.
     pub(crate) server_at: Option<Attachment>,
     pub(crate) since: Time,
     /// Counts up over all roles: of two publishers the later one is the true one.
     pub(crate) order: u64,
+}
+
+impl Holder {
+    /// Whether this is the host that takes part as `place`. One that came by IPv6 does so by another
+    /// address.
+    pub(crate) fn is_at(&self, place: Place) -> bool {
+        self.mac == place.mac && (self.address.is_ipv6() || self.address == place.address)
+    }
 }
 
 /// One stream.

@@ -1,11 +1,14 @@
 //! From entries to OpenFlow and back.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use rust_openflow::Mac;
 use rust_openflow::v13::{
     Action, Bucket, FlowMod, GroupCommand, GroupMod, GroupType, Instruction, Masked as WireMasked,
     Match, Oxm, flow_flags, port_number,
 };
 
+use crate::Subnet;
 use crate::entry::{Cookie, Entry, EntryKey, Group, Masked, Pattern, Step};
 use crate::frame::{TCP, UDP};
 
@@ -81,9 +84,14 @@ pub(crate) fn matching(pattern: &Pattern) -> Match {
     fields.extend(pattern.eth_source.map(|mac| Oxm::EthSrc(mac.into())));
     fields.extend(pattern.eth_type.map(Oxm::EthType));
     fields.extend(pattern.ip_protocol.map(Oxm::IpProto));
-    let address = |ip| masked(ip, std::net::Ipv4Addr::BROADCAST);
-    fields.extend(pattern.ip_source.map(|ip| Oxm::Ipv4Src(address(ip))));
-    fields.extend(pattern.ip_destination.map(|ip| Oxm::Ipv4Dst(address(ip))));
+    fields.extend(pattern.ip_source.map(|prefix| match prefix.base() {
+        IpAddr::V4(ip) => Oxm::Ipv4Src(to_wire4(ip, prefix.bits())),
+        IpAddr::V6(ip) => Oxm::Ipv6Src(to_wire6(ip, prefix.bits())),
+    }));
+    fields.extend(pattern.ip_destination.map(|prefix| match prefix.base() {
+        IpAddr::V4(ip) => Oxm::Ipv4Dst(to_wire4(ip, prefix.bits())),
+        IpAddr::V6(ip) => Oxm::Ipv6Dst(to_wire6(ip, prefix.bits())),
+    }));
     if pattern.ip_protocol == Some(UDP) {
         fields.extend(pattern.source_port.map(Oxm::UdpSrc));
         fields.extend(pattern.destination_port.map(Oxm::UdpDst));
@@ -98,6 +106,33 @@ pub(crate) fn matching(pattern: &Pattern) -> Match {
 
 fn masked<T: PartialEq>(field: Masked<T>, all: T) -> WireMasked<T> {
     if field.mask == all { field.value.into() } else { WireMasked::new(field.value, field.mask) }
+}
+
+fn to_wire4(address: Ipv4Addr, bits: u8) -> WireMasked<Ipv4Addr> {
+    match u32::MAX.checked_shr(bits.into()) {
+        Some(rest) => WireMasked::new(address, (!rest).into()),
+        None => address.into(),
+    }
+}
+
+fn to_wire6(address: Ipv6Addr, bits: u8) -> WireMasked<Ipv6Addr> {
+    match u128::MAX.checked_shr(bits.into()) {
+        Some(rest) => WireMasked::new(address, (!rest).into()),
+        None => address.into(),
+    }
+}
+
+/// The prefix of an address and its mask; `None` if that is not ones and then zeros.
+fn prefix4(field: WireMasked<Ipv4Addr>) -> Option<Subnet> {
+    let mask = u32::from(field.mask.unwrap_or(Ipv4Addr::BROADCAST));
+    let bits = u8::try_from(mask.leading_ones()).ok()?;
+    Subnet::new(field.value.into(), bits).ok().filter(|_| mask.count_ones() == u32::from(bits))
+}
+
+fn prefix6(field: WireMasked<Ipv6Addr>) -> Option<Subnet> {
+    let mask = field.mask.map_or(u128::MAX, u128::from);
+    let bits = u8::try_from(mask.leading_ones()).ok()?;
+    Subnet::new(field.value.into(), bits).ok().filter(|_| mask.count_ones() == u32::from(bits))
 }
 
 fn unmasked<T>(field: WireMasked<T>, all: T) -> Masked<T> {
@@ -116,12 +151,10 @@ pub(crate) fn pattern(matching: &Match) -> Option<Pattern> {
             }
             Oxm::EthType(eth_type) => pattern.eth_type = Some(*eth_type),
             Oxm::IpProto(protocol) => pattern.ip_protocol = Some(*protocol),
-            Oxm::Ipv4Src(ip) => {
-                pattern.ip_source = Some(unmasked(*ip, std::net::Ipv4Addr::BROADCAST));
-            }
-            Oxm::Ipv4Dst(ip) => {
-                pattern.ip_destination = Some(unmasked(*ip, std::net::Ipv4Addr::BROADCAST));
-            }
+            Oxm::Ipv4Src(ip) => pattern.ip_source = Some(prefix4(*ip)?),
+            Oxm::Ipv4Dst(ip) => pattern.ip_destination = Some(prefix4(*ip)?),
+            Oxm::Ipv6Src(ip) => pattern.ip_source = Some(prefix6(*ip)?),
+            Oxm::Ipv6Dst(ip) => pattern.ip_destination = Some(prefix6(*ip)?),
             Oxm::TcpSrc(port) => {
                 pattern.ip_protocol = Some(TCP);
                 pattern.source_port = Some(*port);
@@ -212,6 +245,8 @@ mod tests {
         let group = "10.254.0.8".parse().expect("an address");
         let client = "10.0.0.1:40000".parse().expect("an address");
         let server = "10.0.0.9:1935".parse().expect("an address");
+        let client6 = "[fd00::1]:40000".parse().expect("an address");
+        let server6 = "[fd00::9]:1935".parse().expect("an address");
         let mut all = pipeline::fixed(range, &[1935, 1936].into());
         all.extend(pipeline::rtmp_ends(&[1935].into()));
         all.extend(pipeline::trunk(4, range));
@@ -219,6 +254,8 @@ mod tests {
         all.extend([
             pipeline::bypass(client, server),
             pipeline::watch(server, client),
+            pipeline::bypass(client6, server6),
+            pipeline::watch(server6, client6),
             pipeline::admission(&host, range),
             pipeline::alias(&host, range),
             pipeline::alias_elsewhere(host.alias, host.mac),

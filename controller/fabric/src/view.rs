@@ -102,9 +102,9 @@ pub struct StreamView {
     /// `app/key`.
     pub name: String,
     /// Hosts that publish it; the last one counts.
-    pub publishers: Vec<Ipv4Addr>,
+    pub publishers: Vec<IpAddr>,
     /// Hosts that play it.
-    pub viewers: Vec<Ipv4Addr>,
+    pub viewers: Vec<IpAddr>,
     /// The peering that carries it.
     pub peering: Option<PeeringView>,
 }

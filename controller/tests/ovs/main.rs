@@ -22,6 +22,7 @@ macro_rules! needs_a_lab {
     };
 }
 
+mod ipv6;
 mod tls;
 mod two;
 
@@ -112,7 +113,7 @@ fn nginx(lab: &mut Lab, host: &str) {
         "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
          daemon off; master_process off; user root; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n\
          events {{ worker_connections 64; }}\n\
-         rtmp {{ server {{ listen 1935; application live {{ live on; idle_streams on; }} }} }}\n"
+         rtmp {{ server {{ listen 1935; listen [::]:1935 ipv6only=on; application live {{ live on; idle_streams on; }} }} }}\n"
     );
     let path = format!("{folder}/nginx.conf");
     std::fs::write(&path, settings).expect("written");
@@ -121,16 +122,27 @@ fn nginx(lab: &mut Lab, host: &str) {
     lab.inside(host, || wait_for("nginx to listen", Duration::from_secs(10), listens));
 }
 
+const ROOM: &str = "rtmp://10.0.0.100/live/room";
+
 fn publish(lab: &mut Lab, host: &str) -> usize {
+    publish_to(lab, host, ROOM)
+}
+
+fn publish_to(lab: &mut Lab, host: &str, url: &str) -> usize {
     let arguments = "-loglevel error -re -f lavfi -i testsrc=size=160x120:rate=25 -c:v libx264 \
-                     -preset ultrafast -tune zerolatency -g 25 -f flv rtmp://10.0.0.100/live/room";
-    lab.spawn(host, "ffmpeg", &arguments.split_whitespace().collect::<Vec<_>>())
+                     -preset ultrafast -tune zerolatency -g 25 -f flv";
+    let arguments = arguments.split_whitespace().chain([url]);
+    lab.spawn(host, "ffmpeg", &arguments.collect::<Vec<_>>())
 }
 
 fn play(lab: &mut Lab, host: &str) -> usize {
-    let arguments =
-        "-loglevel error -probesize 32 -i rtmp://10.0.0.100/live/room -c copy -f null -";
-    lab.spawn(host, "ffmpeg", &arguments.split_whitespace().collect::<Vec<_>>())
+    play_from(lab, host, ROOM)
+}
+
+fn play_from(lab: &mut Lab, host: &str, url: &str) -> usize {
+    let arguments = ["-loglevel", "error", "-probesize", "32", "-i", url];
+    let arguments = arguments.into_iter().chain(["-c", "copy", "-f", "null", "-"]);
+    lab.spawn(host, "ffmpeg", &arguments.collect::<Vec<_>>())
 }
 
 #[test]

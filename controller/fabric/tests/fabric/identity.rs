@@ -15,10 +15,7 @@ fn identity6(world: &World, host: &str) -> (Mac, Ipv6Addr) {
 /// Asks for a host's IPv6 address, as a host does that needs it.
 fn resolve6(world: &mut World, from: &str, to: &str) -> Option<Mac> {
     let target = world.hosts[to].ip6();
-    let frame = solicit(identity6(world, from), target);
-    world.send(from, frame);
-    world.run(Span::from_millis(400));
-    world.hosts[from].neighbours6.get(&target).copied()
+    world.resolve6(from, target)
 }
 
 fn duplicates(world: &World) -> Vec<(Duplicate, Mac, Option<IpAddr>)> {

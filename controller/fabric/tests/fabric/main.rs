@@ -4,6 +4,7 @@ mod faults;
 mod forwarding;
 mod identity;
 mod inspection;
+mod ipv6;
 mod packet;
 mod peering;
 mod policy;

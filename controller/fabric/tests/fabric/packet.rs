@@ -1,7 +1,7 @@
 //! Headers of a frame as a switch sees and rewrites them. Checksums are left as they are: nothing
 //! here verifies them.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rust_openflow::Mac;
 use rust_openflow::v13::{Masked, Match, Oxm};
@@ -31,10 +31,19 @@ pub(crate) fn ip_destination(frame: &[u8]) -> Option<Ipv4Addr> {
     ip(frame, 30)
 }
 
-/// Where the header above IPv4 begins, if it is of `protocol`.
+fn ip6(frame: &[u8], at: usize) -> Option<Ipv6Addr> {
+    let sixteen: [u8; 16] = frame.get(at..at + 16)?.try_into().ok()?;
+    (eth_type(frame) == 0x86dd).then(|| Ipv6Addr::from(sixteen))
+}
+
+/// Where the header above IP begins, if it is of `protocol`. IPv6 has no extension headers here.
 fn transport(frame: &[u8], protocol: u8) -> Option<usize> {
-    ip_source(frame)?;
-    (frame[23] == protocol).then(|| 14 + usize::from(frame[14] & 0x0f) * 4)
+    let (at, begins) = match eth_type(frame) {
+        0x0800 => (23, 14 + usize::from(frame[14] & 0x0f) * 4),
+        0x86dd => (20, 54),
+        _ => return None,
+    };
+    (frame.get(at) == Some(&protocol)).then_some(begins)
 }
 
 /// The type of an ICMPv6 message right behind its IPv6 header.
@@ -75,6 +84,8 @@ pub(crate) fn matches(matching: &Match, in_port: u32, frame: &[u8]) -> bool {
         Oxm::Icmpv6Type(kind) => icmpv6(frame) == Some(*kind),
         Oxm::Ipv4Src(ip) => agrees(ip_source(frame), ip, and_ip),
         Oxm::Ipv4Dst(ip) => agrees(ip_destination(frame), ip, and_ip),
+        Oxm::Ipv6Src(ip) => agrees(ip6(frame, 22), ip, |a, b| a & b),
+        Oxm::Ipv6Dst(ip) => agrees(ip6(frame, 38), ip, |a, b| a & b),
         Oxm::TcpSrc(wanted) => port(6, 0) == Some(*wanted),
         Oxm::TcpDst(wanted) => port(6, 2) == Some(*wanted),
         Oxm::UdpSrc(wanted) => port(17, 0) == Some(*wanted),

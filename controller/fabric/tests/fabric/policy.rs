@@ -1,6 +1,6 @@
 //! Who may take part, what is only reported, and what a hostile host cannot fill.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_fabric::{Event, NotNear, Policy};
 use nearcast_machine::Span;
@@ -10,7 +10,7 @@ use rust_openflow::Mac;
 use crate::rtmp::{Session, play, publish};
 use crate::world::{World, arp, config, udp};
 
-fn not_near(world: &World) -> Vec<(Ipv4Addr, NotNear)> {
+fn not_near(world: &World) -> Vec<(IpAddr, NotNear)> {
     let found = |event: &Event| match event {
         Event::NotNear { viewer, reason, .. } => Some((*viewer, *reason)),
         _ => None,
@@ -35,7 +35,7 @@ fn policy_says_which_hosts_may_peer() {
     play(&mut world, "v1", 40_000, "live/room");
     play(&mut world, "v2", 40_000, "live/room");
     assert_eq!(world.count("joined"), 2, "the broadcaster and v1");
-    assert_eq!(not_near(&world), [(Ipv4Addr::new(10, 0, 0, 12), NotNear::NotAllowed)]);
+    assert_eq!(not_near(&world), [([10, 0, 0, 12].into(), NotNear::NotAllowed)]);
 
     settings.policy.deny = subnets(&["10.0.0.1"]);
     let mut world = World::single(settings, 1);

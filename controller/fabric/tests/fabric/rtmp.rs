@@ -1,7 +1,7 @@
 //! RTMP sessions between hosts of a world: real clients and servers of the media crate, their bytes
 //! in TCP segments that cross the switches.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use nearcast_media::Role;
@@ -13,7 +13,7 @@ use crate::world::World;
 /// One end of a TCP connection that never loses anything.
 struct End {
     host: &'static str,
-    address: SocketAddrV4,
+    address: SocketAddr,
     sequence: u32,
 }
 
@@ -45,16 +45,39 @@ impl Session {
         role: Role,
         stream: &str,
     ) -> Session {
-        let ip = world.hosts[host].ip;
-        let server_ip = world.hosts[server].ip;
-        world.resolve(host, server_ip).expect("the server answers ARP");
-        world.resolve(server, ip).expect("the client answers ARP");
-        let url = format!("rtmp://{server_ip}/{stream}").parse().expect("a URL");
+        let ends = [host, server].map(|name| world.hosts[name].ip.into());
+        Session::between(world, (host, port), server, ends, (role, stream))
+    }
+
+    /// The same over IPv6.
+    pub(crate) fn open6(
+        world: &mut World,
+        host: &'static str,
+        port: u16,
+        server: &'static str,
+        role: Role,
+        stream: &str,
+    ) -> Session {
+        let ends = [host, server].map(|name| world.hosts[name].ip6().into());
+        Session::between(world, (host, port), server, ends, (role, stream))
+    }
+
+    fn between(
+        world: &mut World,
+        (host, port): (&'static str, u16),
+        server: &'static str,
+        [ip, server_ip]: [IpAddr; 2],
+        (role, stream): (Role, &str),
+    ) -> Session {
+        resolve(world, host, server_ip);
+        resolve(world, server, ip);
+        let authority = SocketAddr::new(server_ip, 1935);
+        let url = format!("rtmp://{authority}/{stream}").parse().expect("a URL");
         let settings = Settings::default();
         let config = ClientConfig { url, role, pipeline: false, settings };
         let mut session = Session {
-            client: End { host, address: SocketAddrV4::new(ip, port), sequence: u32::MAX - 900 },
-            server: End { host: server, address: SocketAddrV4::new(server_ip, 1935), sequence: 77 },
+            client: End { host, address: SocketAddr::new(ip, port), sequence: u32::MAX - 900 },
+            server: End { host: server, address: authority, sequence: 77 },
             rtmp: (Client::new(config), Server::new(settings)),
             mss: 1448,
         };
@@ -69,7 +92,7 @@ impl Session {
     fn segment(&mut self, world: &mut World, by_client: bool, flags: Flags, payload: &[u8]) {
         let (from, to) =
             if by_client { (&self.client, &self.server) } else { (&self.server, &self.client) };
-        let mac = world.resolve(from.host, *to.address.ip()).expect("known");
+        let mac = resolve(world, from.host, to.address.ip());
         let frame = tcp((world.hosts[from.host].mac, from), (mac, to), flags, payload);
         world.hosts.get_mut(to.host).expect("a host").inbox.clear();
         world.send(from.host, frame);
@@ -189,11 +212,23 @@ pub(crate) fn play(world: &mut World, host: &'static str, port: u16, stream: &st
     session
 }
 
+/// The MAC address by which a host reaches another.
+fn resolve(world: &mut World, from: &str, address: IpAddr) -> Mac {
+    let mac = match address {
+        IpAddr::V4(address) => world.resolve(from, address),
+        IpAddr::V6(address) => world.resolve6(from, address),
+    };
+    mac.expect("somebody answers for the address")
+}
+
 fn tcp(from: (Mac, &End), to: (Mac, &End), flags: Flags, payload: &[u8]) -> Vec<u8> {
-    let octets = |end: &End| Ipv4Addr::octets(end.address.ip());
-    let mut builder = PacketBuilder::ethernet2(from.0.0, to.0.0)
-        .ipv4(octets(from.1), octets(to.1), 64)
-        .tcp(from.1.address.port(), to.1.address.port(), from.1.sequence, 65_535);
+    let ethernet = PacketBuilder::ethernet2(from.0.0, to.0.0);
+    let ip = match (from.1.address.ip(), to.1.address.ip()) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => ethernet.ipv4(a.octets(), b.octets(), 64),
+        (IpAddr::V6(a), IpAddr::V6(b)) => ethernet.ipv6(a.octets(), b.octets(), 64),
+        mixed => panic!("of two families: {mixed:?}"),
+    };
+    let mut builder = ip.tcp(from.1.address.port(), to.1.address.port(), from.1.sequence, 65_535);
     if flags.syn {
         builder = builder.syn();
     }

@@ -140,7 +140,7 @@ fn near_is_judged_by_measured_delay() {
             _ => None,
         })
         .collect();
-    assert_eq!(told, [(apart.hosts["hw1"].ip, NotNear::NotShorter)]);
+    assert_eq!(told, [(apart.hosts["hw1"].ip.into(), NotNear::NotShorter)]);
 
     let delays: BTreeMap<_, _> = apart
         .events

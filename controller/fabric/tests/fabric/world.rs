@@ -101,7 +101,7 @@ pub(crate) const CDN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 
 /// A fabric with the CDN of these tests.
 pub(crate) fn config() -> Config {
-    Config { cdn: vec![SocketAddrV4::new(CDN, 1935)], probe_key: [7; 32], ..Config::default() }
+    Config { cdn: vec![(CDN, 1935).into()], probe_key: [7; 32], ..Config::default() }
 }
 
 impl World {
@@ -134,7 +134,7 @@ impl World {
     /// and the fabric takes `control`.
     pub(crate) fn of(topology: &Topology, mut config: Config, control: Span) -> World {
         let cdn = topology.with_role(nearcast_topologies::Role::Cdn);
-        config.cdn = cdn.map(|host| SocketAddrV4::new(host.ip, 1935)).collect();
+        config.cdn = cdn.map(|host| (host.ip, 1935).into()).collect();
         // Links between switches are measured; those of hosts somebody has to say.
         for link in topology.links.iter().filter(|link| topology.host(&link.a).is_some()) {
             let port = topology.interface(&link.b, link).expect("it ends there");
@@ -499,6 +499,17 @@ impl World {
             }
         }
         self.hosts[from].neighbours.get(&address).copied()
+    }
+
+    /// The MAC address by which a host reaches an IPv6 address, asked for if need be.
+    pub(crate) fn resolve6(&mut self, from: &str, address: Ipv6Addr) -> Option<Mac> {
+        let host = &self.hosts[from];
+        if !host.neighbours6.contains_key(&address) {
+            let asked = solicit((host.mac, host.ip6()), address);
+            self.send(from, asked);
+            self.run(Span::from_millis(400));
+        }
+        self.hosts[from].neighbours6.get(&address).copied()
     }
 
     /// A host sends a datagram.
