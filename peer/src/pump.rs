@@ -9,10 +9,10 @@ use nearcast_media::peering::{self, Answer};
 use tokio::sync::Notify;
 
 use crate::clock;
-use crate::datagrams::{Datagrams, LONGEST};
+use crate::datagrams::{Datagrams, Inbox, Outbox, Packet};
 use crate::events::Summary;
 
-/// Datagrams taken before the timers get their turn.
+/// Datagrams taken before the timers get their turn, as far as they do not come joined.
 const AT_ONCE: usize = 64;
 
 /// What came by UDP.
@@ -26,7 +26,7 @@ pub(crate) enum Received {
 }
 
 /// The machines of one role, which share the UDP socket. A node drains its machines before it
-/// returns.
+/// returns; what they send leaves when its turn is over.
 pub(crate) trait Node: Send + 'static {
     /// A datagram came.
     fn receive(&mut self, now: Time, from: SocketAddrV4, received: Received);
@@ -41,8 +41,33 @@ pub(crate) trait Node: Send + 'static {
 /// The way out, and what went through.
 pub(crate) struct Net {
     socket: Arc<Datagrams>,
-    buffer: Vec<u8>,
+    outbox: Outbox<Leaving>,
     pub(crate) counts: NetCounts,
+}
+
+/// What leaves.
+enum Leaving {
+    Peer(Datagram),
+    Mesh(mesh::wire::Datagram),
+    Answer(Vec<u8>),
+}
+
+impl Packet for Leaving {
+    fn encoded_len(&self) -> usize {
+        match self {
+            Leaving::Peer(datagram) => datagram.encoded_len(),
+            Leaving::Mesh(datagram) => datagram.encoded_len(),
+            Leaving::Answer(bytes) => bytes.len(),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Leaving::Peer(datagram) => datagram.encode(out),
+            Leaving::Mesh(datagram) => datagram.encode(out),
+            Leaving::Answer(bytes) => out.extend(bytes),
+        }
+    }
 }
 
 /// Datagrams and bytes of UDP payload.
@@ -59,36 +84,39 @@ pub(crate) struct NetCounts {
 impl Net {
     /// Sends by `socket`.
     pub(crate) fn new(socket: Arc<Datagrams>) -> Net {
-        Net { socket, buffer: Vec::with_capacity(LONGEST), counts: NetCounts::default() }
+        Net { socket, outbox: Outbox::new(), counts: NetCounts::default() }
     }
 
     /// Sends a datagram to a peer or to a group.
-    pub(crate) fn send(&mut self, to: SocketAddrV4, datagram: &Datagram) {
-        self.buffer.clear();
-        datagram.encode(&mut self.buffer);
-        self.send_buffer(to);
+    pub(crate) fn send(&mut self, to: SocketAddrV4, datagram: Datagram) {
+        self.push(to, Leaving::Peer(datagram));
     }
 
     /// Sends a datagram of the mesh.
-    pub(crate) fn send_mesh(&mut self, to: SocketAddrV4, datagram: &mesh::wire::Datagram) {
-        self.buffer.clear();
-        datagram.encode(&mut self.buffer);
-        self.send_buffer(to);
+    pub(crate) fn send_mesh(&mut self, to: SocketAddrV4, datagram: mesh::wire::Datagram) {
+        self.push(to, Leaving::Mesh(datagram));
     }
 
     /// Answers the controller.
     pub(crate) fn answer(&mut self, to: SocketAddrV4, answer: Answer) {
-        self.buffer = peering::Message::Answer(answer).encode();
-        self.send_buffer(to);
+        self.push(to, Leaving::Answer(peering::Message::Answer(answer).encode()));
     }
 
-    fn send_buffer(&mut self, to: SocketAddrV4) {
-        if self.socket.send(&self.buffer, to) {
-            self.counts.datagrams_out += 1;
-            self.counts.bytes_out += self.buffer.len() as u64;
-        } else {
-            self.counts.unsent += 1;
+    fn push(&mut self, to: SocketAddrV4, leaving: Leaving) {
+        if self.outbox.push(to, leaving) {
+            self.flush();
         }
+    }
+
+    /// Sends what has been held back.
+    fn flush(&mut self) {
+        let Net { socket, outbox, counts } = self;
+        outbox.flush(socket.segments(), |to, run| {
+            let sent = socket.send(to, run);
+            counts.datagrams_out += sent.datagrams;
+            counts.bytes_out += sent.bytes;
+            counts.unsent += run.count() - sent.datagrams;
+        });
     }
 }
 
@@ -131,11 +159,12 @@ impl<N: Node> Shared<N> {
         })
     }
 
-    /// Does something with the node as of now.
+    /// Does something with the node as of now: one turn.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut N, Time) -> T) -> T {
         // A panic elsewhere has ended the program already.
         let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = act(&mut scheduled.node, clock::now());
+        scheduled.node.net().flush();
         let sooner = match (scheduled.node.deadline(), scheduled.alarm) {
             (Some(deadline), Some(alarm)) => deadline < alarm,
             (deadline, None) => deadline.is_some(),
@@ -149,6 +178,7 @@ impl<N: Node> Shared<N> {
 
     /// Reads the socket and keeps the deadlines, for ever.
     pub(crate) async fn pump(self: Arc<Self>, socket: Arc<Datagrams>) {
+        let mut inbox = Inbox::new();
         loop {
             let alarm = {
                 let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +194,7 @@ impl<N: Node> Shared<N> {
             tokio::select! {
                 biased;
                 ready = socket.readable() => match ready {
-                    Ok(()) => self.read(&socket),
+                    Ok(()) => self.read(&socket, &mut inbox),
                     Err(error) => {
                         tracing::error!("the UDP socket is lost: {error}");
                         return;
@@ -180,22 +210,33 @@ impl<N: Node> Shared<N> {
         }
     }
 
-    fn read(&self, socket: &Datagrams) {
-        let mut buffer = [0; LONGEST];
-        for _ in 0..AT_ONCE {
-            let Some((length, from)) = socket.take(&mut buffer) else { return };
-            let bytes = &buffer[..length];
-            let received = parse(bytes);
-            self.with(|node, now| {
-                let counts = &mut node.net().counts;
-                counts.datagrams_in += 1;
-                counts.bytes_in += length as u64;
-                match received {
-                    Some(received) => node.receive(now, from, received),
-                    None => counts.reject(),
+    fn read(&self, socket: &Datagrams, inbox: &mut Inbox) {
+        let mut taken = 0;
+        while taken < AT_ONCE {
+            let more = socket.receive(inbox);
+            // An error is a datagram as well, or one that comes again and again would hold up everything.
+            taken += 1;
+            self.with(|node, _| {
+                for (from, bytes) in inbox.datagrams() {
+                    taken += 1;
+                    take(node, from, bytes);
                 }
             });
+            if !more {
+                return;
+            }
         }
+    }
+}
+
+/// Hands a datagram to the node, as of now: many may have come at once.
+fn take(node: &mut impl Node, from: SocketAddrV4, bytes: &[u8]) {
+    let counts = &mut node.net().counts;
+    counts.datagrams_in += 1;
+    counts.bytes_in += bytes.len() as u64;
+    match parse(bytes) {
+        Some(received) => node.receive(clock::now(), from, received),
+        None => counts.reject(),
     }
 }
 

@@ -18,18 +18,31 @@ pub(crate) fn entropy() -> Result<[u8; 32], Error> {
     Ok(bytes)
 }
 
-/// Lets the kernel fragment a datagram that the path does not take whole, and learn its MTU
-/// (`ip(7)`, IP_PMTUDISC_WANT): a chunk is 1250 bytes, and some tunnels take less.
-pub(crate) fn discover_mtu(socket: &impl AsFd) -> io::Result<()> {
-    let want: libc::c_int = libc::IP_PMTUDISC_WANT;
-    // SAFETY: the descriptor is borrowed for the call, and the pointer and length are of `want`.
+/// What becomes of a datagram that the path does not take whole (`ip(7)`, IP_MTU_DISCOVER). Either way
+/// the kernel learns the MTU of each path from ICMP, and routers may not fragment what fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TooLong {
+    /// It is an error (EMSGSIZE).
+    Refused,
+    /// The kernel fragments it. What it cuts apart itself then leaves as if it had no MTU to keep to:
+    /// routers may fragment it.
+    Fragmented,
+}
+
+/// Says what is to become of datagrams that are too long.
+pub(crate) fn treat_too_long(socket: &impl AsFd, treatment: TooLong) -> io::Result<()> {
+    let value: libc::c_int = match treatment {
+        TooLong::Refused => libc::IP_PMTUDISC_DO,
+        TooLong::Fragmented => libc::IP_PMTUDISC_WANT,
+    };
+    // SAFETY: the descriptor is borrowed for the call, and the pointer and length are of `value`.
     let answer = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
             libc::IPPROTO_IP,
             libc::IP_MTU_DISCOVER,
-            (&raw const want).cast(),
-            size_of_val(&want) as libc::socklen_t,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

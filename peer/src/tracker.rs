@@ -32,7 +32,7 @@ impl TrackerNode {
         while let Some(output) = self.machine.poll() {
             if let Some(to) = output.to.address() {
                 let answer = Datagram::Answer { stream: output.stream, answer: output.answer };
-                self.net.send_mesh(to, &answer);
+                self.net.send_mesh(to, answer);
             }
         }
     }

@@ -378,7 +378,7 @@ struct Borrowed<'a> {
 fn drain(machine: &mut Broadcaster, name: &StreamName, net: &mut Net, journal: &Journal) {
     while let Some(output) = machine.poll() {
         match output {
-            Output::Send { to, datagram } => net.send(to, &datagram),
+            Output::Send { to, datagram } => net.send(to, datagram),
             Output::Answer { to, answer } => {
                 journal.note(Event::Answer {
                     peering: answer.peering,

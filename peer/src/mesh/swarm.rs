@@ -166,7 +166,7 @@ impl Swarm {
     /// Tells a viewer the key, as one who has the stream from the CDN.
     fn tell_key(&self, to: SocketAddrV4, nonce: u64, net: &mut Net) -> bool {
         let Some(key) = self.supply.as_ref().and_then(|supply| supply.key) else { return false };
-        net.send_mesh(to, &Datagram::Key { stream: self.stream, nonce, key });
+        net.send_mesh(to, Datagram::Key { stream: self.stream, nonce, key });
         true
     }
 
@@ -196,7 +196,7 @@ impl Swarm {
     pub(crate) fn expire(&mut self, now: Time, net: &mut Net) {
         self.machine.expire(now);
         if let Some((seed, nonce)) = self.trust.ask(now) {
-            net.send_mesh(seed, &Datagram::KeyWanted { stream: self.stream, nonce });
+            net.send_mesh(seed, Datagram::KeyWanted { stream: self.stream, nonce });
         }
     }
 
@@ -217,7 +217,7 @@ impl Swarm {
                 Output::Event(event) => return Some(News::Event(event)),
                 Output::Send { to, message } => {
                     let (stream, epoch) = (self.stream, self.epoch.unwrap_or(0));
-                    send(net, to, &Datagram::Peer { stream, epoch, message });
+                    send(net, to, Datagram::Peer { stream, epoch, message });
                 }
                 Output::Tracker(question) => self.ask(question, net),
             }
@@ -241,7 +241,7 @@ impl Swarm {
     fn ask(&self, question: Question, net: &mut Net) {
         // A seed beside the CDN is known to its viewers, and needs no tracker.
         if let Some(tracker) = self.tracker {
-            net.send_mesh(tracker, &Datagram::Question { stream: self.stream, question });
+            net.send_mesh(tracker, Datagram::Question { stream: self.stream, question });
         }
     }
 
@@ -288,7 +288,7 @@ impl Swarm {
     }
 }
 
-fn send(net: &mut Net, to: PeerId, datagram: &Datagram) {
+fn send(net: &mut Net, to: PeerId, datagram: Datagram) {
     // Ids are made of addresses, and lists are looked through before they are believed.
     if let Some(address) = to.address() {
         net.send_mesh(address, datagram);

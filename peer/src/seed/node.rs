@@ -205,7 +205,7 @@ impl SeedNode {
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Send { to, datagram } => self.net.send(to, &datagram),
+                Output::Send { to, datagram } => self.net.send(to, datagram),
                 Output::Event(event) => {
                     if let Some(event) = self.event_of(event) {
                         self.journal.note(event);

@@ -251,7 +251,7 @@ impl ViewNode {
                         let stream = playing.name.to_string();
                         journal.note(Event::JoinAsked { stream, holder: to.into() });
                     }
-                    net.send(to, &datagram);
+                    net.send(to, datagram);
                 }
                 Output::Answer { to, answer } => {
                     journal.note(Event::Answer {

@@ -1,0 +1,149 @@
+//! The UDP socket, and what goes through it in one turn.
+//!
+//! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn wants sent.
+
+mod inbox;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{Transmit, UdpSocketState};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use crate::system::{TooLong, treat_too_long};
+pub(crate) use inbox::Inbox;
+pub(crate) use outbox::{Outbox, Packet, Run};
+
+/// What may wait in the kernel while this process is not scheduled: a second of 30 Mbit/s.
+const WAITING: usize = 4 << 20;
+
+/// A UDP socket as chunks need it: deep in the kernel, never blocking on the way out, with the kernel
+/// cutting runs of datagrams apart (UDP GSO) and joining them (UDP GRO) where it can.
+pub(crate) struct Datagrams {
+    socket: UdpSocket,
+    state: UdpSocketState,
+}
+
+/// What the kernel took of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) datagrams: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Datagrams {
+    /// Binds `address`.
+    pub(crate) fn bind(address: SocketAddrV4) -> io::Result<Datagrams> {
+        let socket = std::net::UdpSocket::bind(address)?;
+        let state = UdpSocketState::new((&socket).into())?;
+        // It has told the kernel to forget about MTUs, as QUIC finds them by itself.
+        treat_too_long(&socket, TooLong::Refused)?;
+        // Root may go past net.core.rmem_max; others get as much as that allows.
+        if setsockopt(&socket, sockopt::RcvBufForce, &WAITING).is_err() {
+            setsockopt(&socket, sockopt::RcvBuf, &WAITING)?;
+        }
+        setsockopt(&socket, sockopt::SndBuf, &WAITING)?;
+        Ok(Datagrams { socket: UdpSocket::from_std(socket)?, state })
+    }
+
+    /// Waits until something may be read.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Takes what waits, as far as `inbox` has room; answers whether there may be more. An ICMP error of
+    /// an earlier datagram is no reason to stop.
+    pub(crate) fn receive(&self, inbox: &mut Inbox) -> bool {
+        inbox.clear();
+        let mut more = false;
+        let read = self.socket.try_io(Interest::READABLE, || {
+            inbox.fill(|buffers, metas| {
+                let came = self.state.recv((&self.socket).into(), buffers, metas)?;
+                more = came == buffers.len();
+                Ok(came)
+            })?;
+            // Fewer than there is room for means that the kernel had no more. To say so here saves asking
+            // again: the socket then becomes readable by what comes next.
+            if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        match read {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => {
+                tracing::trace!("udp: {error}");
+                true
+            }
+        }
+    }
+
+    /// How many datagrams the kernel takes as one run; 1 where it has no segmentation offload, or where
+    /// that turned out not to work.
+    pub(crate) fn segments(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Sends a run. What the kernel does not take is lost as on the wire, and repaired the same way:
+    /// waiting here would hold up every other stream.
+    pub(crate) fn send(&self, to: SocketAddrV4, run: Run<'_>) -> Sent {
+        let Run { contents, segment } = run;
+        if run.count() > 1 {
+            match self.transmit(to, contents, Some(segment)) {
+                Ok(()) => {
+                    return Sent { datagrams: run.count(), bytes: contents.len() as u64 };
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::default(),
+                // A device that cannot cut runs apart (EIO, EINVAL), or a path of a smaller MTU (EMSGSIZE).
+                Err(error) => tracing::debug!("udp to {to}, as one run: {error}"),
+            }
+        }
+        let mut sent = Sent::default();
+        for datagram in contents.chunks(segment.max(1)) {
+            let taken = match self.transmit(to, datagram, None) {
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    self.transmit_in_fragments(to, datagram)
+                }
+                taken => taken,
+            };
+            match taken {
+                Ok(()) => {
+                    sent.datagrams += 1;
+                    sent.bytes += datagram.len() as u64;
+                }
+                Err(error) => tracing::debug!("udp to {to}: {error}"),
+            }
+        }
+        sent
+    }
+
+    /// A chunk is 1250 bytes, and some tunnels take less. Not for all datagrams, since of a run that the
+    /// kernel may fragment it would let routers fragment every one.
+    fn transmit_in_fragments(&self, to: SocketAddrV4, datagram: &[u8]) -> io::Result<()> {
+        treat_too_long(&self.socket, TooLong::Fragmented)?;
+        let taken = self.transmit(to, datagram, None);
+        treat_too_long(&self.socket, TooLong::Refused)?;
+        taken
+    }
+
+    fn transmit(
+        &self,
+        to: SocketAddrV4,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: SocketAddr::V4(to),
+            ecn: None,
+            contents,
+            segment_size,
+            src_ip: None,
+        };
+        let send = || self.state.try_send((&self.socket).into(), &transmit);
+        self.socket.try_io(Interest::WRITABLE, send)
+    }
+}
