@@ -4,18 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nearcast_fabric::{
-    Claim, Config, ConnectionId, Election, Event, Fabric, Input, Output, Standing, Turn,
-};
+use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output, Standing, Turn};
 use nearcast_machine::{Machine, Span, Time};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::connection::{self, Arrival, Stream, Writer};
 use crate::journal::Direction;
 use crate::north::{self, Glance, North, QUESTIONS, Question, Queue};
-use crate::rival::{self, Rival};
+use crate::rival::{Asked, Duel, Heard};
 use crate::tls::{self, Tls};
 use crate::{Error, Journal, Settings};
 
@@ -23,6 +21,9 @@ use crate::{Error, Journal, Settings};
 const BACKLOG: u32 = 1024;
 /// Messages read and not handled yet. Beyond that reading waits, and TCP holds the switches back.
 const ARRIVALS: usize = 4096;
+
+/// Lines of the other controller that wait to be taken in.
+const HEARD: usize = 256;
 
 /// TLS handshakes at once.
 const HANDSHAKES: usize = 256;
@@ -44,15 +45,6 @@ pub struct Server {
     next_connection: u64,
 }
 
-/// The other controller, and which of the two decides.
-#[derive(Debug)]
-struct Duel {
-    rival: Rival,
-    listener: Option<TcpListener>,
-    election: Election,
-    claim: watch::Sender<Claim>,
-}
-
 /// What became of a TLS handshake.
 type Secured = (SocketAddr, std::io::Result<Box<dyn Stream>>);
 
@@ -70,12 +62,8 @@ impl Server {
             None => None,
             Some(rival) => {
                 fabric.handle(clock.now(), Input::Stand);
-                // Should both have been given one priority, their ranks still differ, most likely.
-                let rank = u16::from(rival.priority) << 8 | settings.seed_of_rank;
-                let election = Election::new(rank, rival.takeover, clock.now());
-                let listener = Some(open(rival.listen)?);
-                let (claim, _) = watch::channel(election.claim());
-                Some(Duel { rival, listener, election, claim })
+                let (listener, limits) = (open(rival.listen)?, &settings.fabric.limits);
+                Some(Duel::new(rival, listener, settings.seed_of_rank, limits, clock.now()))
             }
         };
         Ok(Server {
@@ -105,17 +93,20 @@ impl Server {
         let (sender, mut arrivals) = mpsc::channel::<Arrival>(ARRIVALS);
         let (secured, mut handshakes) = mpsc::channel::<Secured>(HANDSHAKES);
         let (questions, mut asked) = mpsc::channel::<Question>(QUESTIONS);
-        let (claimed, mut claims) = mpsc::channel::<Claim>(16);
+        let (told, mut heard) = mpsc::channel::<Heard>(HEARD);
+        let (listening, mut listeners) = mpsc::channel::<Asked>(1);
         let permits = Arc::new(Semaphore::new(HANDSHAKES));
         let mut tasks = JoinSet::new();
         if let Some(listener) = self.http.take() {
             let north = North::new(questions.clone(), self.journal.followers().clone());
             tasks.spawn(north::serve(listener, north));
         }
-        self.start_duel(&claimed, &mut tasks);
+        if let Some(duel) = &mut self.duel {
+            duel.start(self.tls.clone(), told.clone(), listening.clone(), &mut tasks);
+        }
         tokio::pin!(stop);
         loop {
-            let election = self.duel.as_ref().and_then(|duel| duel.election.deadline());
+            let election = self.duel.as_ref().and_then(Duel::deadline);
             let deadline = self.fabric.deadline().into_iter().chain(election).min();
             let due = async {
                 match deadline {
@@ -128,16 +119,19 @@ impl Server {
                 () = &mut stop => break,
                 Some((read_at, input)) = arrivals.recv() => self.arrived(read_at, input),
                 Some(question) = asked.recv() => self.answer(question),
-                Some(claim) = claims.recv() => {
+                Some(heard) = heard.recv() => {
                     let now = self.clock.now();
-                    let turn = self.duel.as_mut().and_then(|duel| duel.election.heard(now, claim));
+                    let turn = self.duel.as_mut().and_then(|duel| duel.heard(now, heard));
                     self.take_turn(turn);
                 }
+                Some(asked) = listeners.recv() => if let Some(duel) = &self.duel {
+                    duel.answer(asked, self.fabric.replica());
+                },
                 () = due => {
                     let now = self.clock.now();
                     self.fabric.expire(now);
                     self.drain(None);
-                    let turn = self.duel.as_mut().and_then(|duel| duel.election.expire(now));
+                    let turn = self.duel.as_mut().and_then(|duel| duel.expire(now));
                     self.take_turn(turn);
                 }
                 Some((peer, stream)) = handshakes.recv() => match stream {
@@ -248,6 +242,11 @@ impl Server {
                 Output::Close(id) => closing.push(id),
                 Output::Event(event) => events.push(event),
                 Output::Generation(seen) => generation = generation.max(Some(seen)),
+                Output::Replicate(update) => {
+                    if let Some(duel) = &self.duel {
+                        duel.tell(update);
+                    }
+                }
             }
         }
         let mut slow = Vec::new();
@@ -273,7 +272,7 @@ impl Server {
             self.drain(None);
         }
         if let Some((seen, duel)) = generation.zip(self.duel.as_mut()) {
-            let turn = duel.election.seen(now, seen);
+            let turn = duel.seen(now, seen);
             self.take_turn(turn);
         }
     }
@@ -296,16 +295,6 @@ impl Server {
         });
     }
 
-    fn start_duel(&mut self, claims: &mpsc::Sender<Claim>, tasks: &mut JoinSet<()>) {
-        let Some(duel) = &mut self.duel else { return };
-        let (tls, lease) = (self.tls.clone(), duel.rival.takeover);
-        let listens = rival::listen_to(duel.rival.controller, tls.clone(), lease, claims.clone());
-        tasks.spawn(listens);
-        if let Some(listener) = duel.listener.take() {
-            tasks.spawn(rival::serve(listener, tls, duel.claim.subscribe(), lease));
-        }
-    }
-
     /// Does what an election came to, and has it told to the other controller.
     fn take_turn(&mut self, turn: Option<Turn>) {
         let now = self.clock.now();
@@ -313,7 +302,10 @@ impl Server {
             None => {}
             Some(Turn::Lead(generation)) => {
                 let incarnation = self.clock.incarnation();
-                self.fabric.handle(now, Input::Lead { generation, incarnation });
+                let lease = self.config.lease;
+                let Some(duel) = &mut self.duel else { return };
+                let replica = Box::new(duel.replica(now, lease));
+                self.fabric.handle(now, Input::Lead { generation, incarnation, replica });
                 self.drain(None);
             }
             Some(Turn::Stand) => {
@@ -322,14 +314,15 @@ impl Server {
                 std::mem::take(&mut self.writers).into_values().for_each(Writer::cut);
                 self.fabric = Fabric::new(self.config.clone());
                 self.fabric.handle(now, Input::Stand);
-                let known = self.duel.as_ref().map_or(0, |duel| duel.election.claim().generation);
-                let event = Event::Standing { role: "slave", generation: known };
-                self.journal.event(now, &event, None);
+                if let Some(duel) = &self.duel {
+                    duel.tell_nothing();
+                    let event = Event::Standing { role: "slave", generation: duel.generation() };
+                    self.journal.event(now, &event, None);
+                }
             }
         }
         if let Some(duel) = &self.duel {
-            let claim = duel.election.claim();
-            duel.claim.send_if_modified(|told| std::mem::replace(told, claim) != claim);
+            duel.tell_claim();
         }
     }
 }

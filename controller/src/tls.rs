@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Error;
@@ -91,6 +92,14 @@ impl Tls {
         let name = ServerName::try_from(CONTROLLER_NAME).map_err(std::io::Error::other)?;
         self.connector.connect(name, stream).await
     }
+}
+
+/// Whether who connected showed a certificate that names a controller, and not just a switch.
+pub(crate) fn names_controller(connection: &ServerConnection) -> bool {
+    let shown = connection.peer_certificates().and_then(|chain| chain.first());
+    let shown = shown.and_then(|certificate| ParsedCertificate::try_from(certificate).ok());
+    let name = ServerName::try_from(CONTROLLER_NAME).ok();
+    shown.zip(name).is_some_and(|(shown, name)| verify_server_name(&shown, &name).is_ok())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {

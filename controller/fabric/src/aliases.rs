@@ -42,6 +42,25 @@ impl Aliases {
         Some((address, true))
     }
 
+    /// Gives a host the alias that another controller gave it; `false` if it or the alias has another.
+    pub(crate) fn adopt(
+        &mut self,
+        place: Place,
+        address: Ipv4Addr,
+        pool: &mut VirtualPool,
+    ) -> bool {
+        if let Some(alias) = self.by_place.get_mut(&place) {
+            alias.uses += usize::from(alias.address == address);
+            return alias.address == address;
+        }
+        let free = pool.reserve(address);
+        if free {
+            self.by_place.insert(place, Alias { address, uses: 1 });
+            self.by_address.insert(address, place);
+        }
+        free
+    }
+
     /// Ends one use; the alias if that was the last, and it is free again.
     pub(crate) fn give_back(&mut self, place: Place, pool: &mut VirtualPool) -> Option<Ipv4Addr> {
         let alias = self.by_place.get_mut(&place)?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::topology::{Upstreams, heaviest};
 use crate::{Attachment, DatapathId};
 
@@ -15,11 +17,19 @@ pub(crate) struct Tree {
 }
 
 /// The number of a tree, 24 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "u32")]
 pub(crate) struct Tag(u32);
 
+impl From<u32> for Tag {
+    fn from(number: u32) -> Tag {
+        Tag::new(number)
+    }
+}
+
 /// A switch in a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Branch {
     /// The port by which chunks come; none at the broadcaster's switch.
     pub(crate) from: Option<u32>,
@@ -163,9 +173,9 @@ impl Tags {
         }
     }
 
-    /// Marks a tag found on a switch as taken.
-    pub(crate) fn reserve(&mut self, tag: Tag) {
-        self.taken.insert(tag);
+    /// Marks a tag that was found on a switch, or told, as taken; `false` if it already was.
+    pub(crate) fn reserve(&mut self, tag: Tag) -> bool {
+        self.taken.insert(tag)
     }
 
     pub(crate) fn release(&mut self, tag: Tag) {

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_machine::Span;
 use nearcast_media::{Role, StreamName};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Attachment, DatapathId, Mac};
+use crate::{Attachment, DatapathId, Mac, text};
 
 macro_rules! as_text {
     ($($kind:ty),*) => {$(
@@ -15,13 +15,15 @@ macro_rules! as_text {
                 serializer.collect_str(self)
             }
         }
+
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$kind, D::Error> {
+                text::deserialize(deserializer)
+            }
+        }
     )*};
 }
 as_text!(DatapathId, Attachment);
-
-fn text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
 
 /// Something a person or a report wants to know. Serialises as an object whose `event` is the
 /// variant's name in snake case.
@@ -59,7 +61,7 @@ pub enum Event {
     LinkDelay { from: Attachment, to: Attachment, delay_us: u64 },
     /// A host was learned.
     HostLearned {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         mac: Mac,
         address: Option<IpAddr>,
         at: Attachment,
@@ -68,24 +70,24 @@ pub enum Event {
     /// still answers, and is believed.
     Duplicate {
         what: Duplicate,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         mac: Mac,
         address: Option<IpAddr>,
         at: Attachment,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         claimed_by: Mac,
         also_at: Attachment,
     },
     /// A host is at another port.
     HostMoved {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         mac: Mac,
         from: Attachment,
         to: Attachment,
     },
     /// A host's port is gone.
     HostGone {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         mac: Mac,
         at: Attachment,
     },
@@ -97,9 +99,9 @@ pub enum Event {
     CdnLearned { server: IpAddr },
     /// A server accepted a client's role.
     RoleAccepted {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: IpAddr,
         server: IpAddr,
@@ -108,9 +110,9 @@ pub enum Event {
     },
     /// A server refused a client's role.
     RoleRefused {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: IpAddr,
         server: IpAddr,
@@ -118,9 +120,9 @@ pub enum Event {
     },
     /// A role ended.
     RoleEnded {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: IpAddr,
         reason: RoleEnd,
@@ -129,21 +131,21 @@ pub enum Event {
     InspectionEnded { client: IpAddr, server: IpAddr, reason: InspectionEnd },
     /// A viewer is left to the CDN because the direct path is not short enough.
     NotNear {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
         viewer: IpAddr,
         reason: NotNear,
     },
     /// By way of a dry run: there would be a peering now, or one with other members.
     PeeringWithheld {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
         broadcaster: Ipv4Addr,
         viewers: Vec<Ipv4Addr>,
     },
     /// Group, flows and admissions of a peering are on their way to the switch.
     PeeringFormed {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
         broadcaster: Ipv4Addr,
         switch: DatapathId,
@@ -152,51 +154,60 @@ pub enum Event {
     /// The copies of a peering between switches go another way from now on: `links` are the ports they
     /// leave by, one copy each. The switches confirmed all of it before the first copy went there.
     PeeringRouted {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
         switches: usize,
         links: Vec<Attachment>,
     },
     /// A host is offered its part in a peering; the switch confirmed what it needs.
     Offered {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: Ipv4Addr,
         volatile: SetupTime,
     },
     /// A host took its part. A viewer has its bucket in the group from now on.
     Joined {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: Ipv4Addr,
         volatile: SetupTime,
     },
     /// A host declined.
     Declined {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: Ipv4Addr,
     },
     /// A host has no part any more.
     Withdrawn {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         role: Role,
         host: Ipv4Addr,
         reason: Withdrawal,
     },
     /// A peering is over.
     PeeringEnded {
-        #[serde(serialize_with = "text")]
+        #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
         reason: Withdrawal,
+    },
+    /// With two controllers: this one goes on with a peering that the other had made, and which so
+    /// many viewers took part in or were offered to.
+    PeeringAdopted {
+        #[serde(serialize_with = "text::serialize")]
+        stream: StreamName,
+        broadcaster: Ipv4Addr,
+        switch: DatapathId,
+        viewers: usize,
     },
     /// After a restart: a switch holds hosts, aliases or peerings of the controller before. They are
     /// left in place until its offers have run out.
@@ -239,6 +250,8 @@ pub enum Limit {
     HeldFrames,
     /// More hosts that say they are, or have, what another is or has.
     Claims,
+    /// With two controllers: more of what one tells the other.
+    Replica,
 }
 
 impl Limit {
@@ -255,6 +268,7 @@ impl Limit {
             Limit::VirtualAddresses => "virtual_addresses",
             Limit::HeldFrames => "held_frames",
             Limit::Claims => "claims",
+            Limit::Replica => "replica",
         }
     }
 }

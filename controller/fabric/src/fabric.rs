@@ -18,6 +18,8 @@ use crate::ledger::Change;
 use crate::mastery::Standing;
 use crate::neighbours::Neighbours;
 use crate::pool::VirtualPool;
+use crate::publication::Publication;
+use crate::replica::{Replica, Update};
 use crate::session::Session;
 use crate::stream::{Stream, StreamKey};
 use crate::switch::{Concern, Switch, Then};
@@ -48,6 +50,8 @@ pub enum Input {
         generation: u64,
         /// Above that of every controller before.
         incarnation: u32,
+        /// What the other controller told of its streams.
+        replica: Box<Replica>,
     },
 }
 
@@ -62,6 +66,8 @@ pub enum Output {
     Event(Event),
     /// With two controllers: a switch said which generation it took last.
     Generation(u64),
+    /// With two controllers: tell the other, if it listens.
+    Replicate(Update),
 }
 
 /// What becomes due.
@@ -93,6 +99,8 @@ pub(crate) enum Timer {
     Drained(StreamKey, Tag),
     /// Peerings of a controller before have run out.
     Orphans(DatapathId),
+    /// The other controller is told what changed.
+    Publish,
 }
 
 /// The controller without its sockets: OpenFlow messages of any number of switches in, messages and
@@ -141,6 +149,10 @@ pub struct Fabric {
     /// How many roles a host has.
     pub(crate) roles_of: BTreeMap<Mac, usize>,
     pub(crate) packet_ins: BTreeMap<&'static str, u64>,
+    /// What the controller that stands by is told; none if there is none or this one stands by.
+    pub(crate) publication: Option<Publication>,
+    /// Switches that were not read yet since their peerings were taken over.
+    pub(crate) adopted: BTreeSet<DatapathId>,
     full: BTreeMap<Limit, Time>,
     /// What was refused and evicted for want of room, by what had none.
     pub(crate) refused: BTreeMap<Limit, u64>,
@@ -175,6 +187,8 @@ impl Fabric {
             roles_seen: 0,
             roles_of: BTreeMap::new(),
             packet_ins: BTreeMap::new(),
+            publication: None,
+            adopted: BTreeSet::new(),
             full: BTreeMap::new(),
             refused: BTreeMap::new(),
             evictions: BTreeMap::new(),
@@ -292,6 +306,8 @@ impl Fabric {
             Timer::Restored(switch) => self.tell_restored(switch),
             Timer::Drained(stream, tag) => self.drained(&stream, tag),
             Timer::Orphans(switch) => self.drop_orphans(switch),
+            // Done after every timer.
+            Timer::Publish => {}
         }
     }
 
@@ -319,9 +335,12 @@ impl Machine for Fabric {
             }
             Input::Gone(connection, reason) => self.gone(connection, reason),
             Input::Stand => self.stand(),
-            Input::Lead { generation, incarnation } => self.lead(generation, incarnation),
+            Input::Lead { generation, incarnation, replica } => {
+                self.lead(generation, incarnation, *replica);
+            }
         }
         self.watch_inspection();
+        self.publish();
     }
 
     fn expire(&mut self, now: Time) {
@@ -329,6 +348,7 @@ impl Machine for Fabric {
         while let Some(timer) = self.agenda.pop_due(self.now) {
             self.due(timer);
         }
+        self.publish();
     }
 
     fn poll(&mut self) -> Option<Output> {

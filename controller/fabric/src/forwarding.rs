@@ -128,7 +128,7 @@ impl Fabric {
     }
 
     /// A port began or ceased to lead to another switch.
-    fn link_end_changed(&mut self, at: Attachment) {
+    pub(crate) fn link_end_changed(&mut self, at: Attachment) {
         if self.topology.is_trunk(at) {
             for placed in pipeline::trunk(at.port, self.config.virtual_range) {
                 self.set_entry(at.switch, &Concern::Common, placed);
@@ -273,7 +273,7 @@ impl Fabric {
     }
 
     /// Brings every switch's entry for a host up to date.
-    fn forward_host(&mut self, mac: Mac) {
+    pub(crate) fn forward_host(&mut self, mac: Mac) {
         let at = self.hosts.host(mac).map(|host| host.at);
         let mut switches: Vec<_> = self.switches.keys().copied().collect();
         if let Some(at) = at {
@@ -311,6 +311,7 @@ impl Fabric {
 
     /// Brings all forwarding up to date after the graph changed.
     pub(crate) fn reforward(&mut self) {
+        self.links_changed();
         for switch in self.topology.take_touched() {
             self.broadcast_at(switch);
         }

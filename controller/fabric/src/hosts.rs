@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use nearcast_machine::{Span, Time};
 
-use crate::{Attachment, Mac};
+use crate::{Attachment, DatapathId, Mac};
 
 /// Addresses kept of one host: a router shows many behind its one MAC, and hosts make up new IPv6
 /// addresses every day. The oldest makes room.
@@ -154,6 +154,11 @@ impl Hosts {
         (self.by_mac.len(), self.by_ip.len())
     }
 
+    /// The ports of a switch at which there are hosts.
+    pub(crate) fn ports(&self, switch: DatapathId) -> impl Iterator<Item = Attachment> {
+        self.by_port.range(Attachment::all_of(switch)).map(|(at, _)| *at)
+    }
+
     /// Forgets every host at a port and returns them.
     pub(crate) fn forget_port(&mut self, port: Attachment) -> Vec<Mac> {
         let gone: Vec<_> = self.by_port.remove(&port).into_iter().flatten().collect();
@@ -184,7 +189,6 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DatapathId;
     use std::net::Ipv4Addr;
 
     const NEW: Learned = Learned::New { evicted: None };

@@ -213,6 +213,45 @@ impl Inspection {
         self.findings.push_back(Finding::Closed { connection: key, ends });
     }
 
+    /// Follows a connection that another controller read the role of: until its end, as its middle
+    /// cannot be read. `false` if there is no room.
+    pub(crate) fn adopt(
+        &mut self,
+        now: Time,
+        key: ConnectionKey,
+        client: Mac,
+        ends: [Option<Attachment>; 2],
+        (role, stream): (Role, &StreamName),
+    ) -> bool {
+        if !self.connections.contains_key(&key) {
+            if !self.has_room(key.client.ip()) {
+                return false;
+            }
+            *self.per_client.entry(key.client.ip()).or_default() += 1;
+            let unread = || Reassembly::after_syn(0, 0);
+            let half = |at, mac| Half { reassembly: unread(), at, mac };
+            let connection = Connection {
+                client: ends[0].map(|at| half(at, client)),
+                server: ends[1].map(|at| half(at, Mac::default())),
+                dialogue: None,
+                roles: BTreeSet::new(),
+                heavy: Some(media_of(role)),
+                opened: now,
+                fin: None,
+            };
+            self.connections.insert(key, connection);
+        }
+        self.connections.get_mut(&key).is_some_and(|connection| {
+            connection.roles.len() < ROLES_PER_CONNECTION
+                && connection.roles.insert((role, stream.clone()))
+        })
+    }
+
+    /// Where the segments of client and server enter the fabric.
+    pub(crate) fn ends(&self, key: ConnectionKey) -> [Option<Attachment>; 2] {
+        [Side::Client, Side::Server].map(|side| self.enters_at(key, side))
+    }
+
     /// Where the segments of one side enter the fabric.
     pub(crate) fn enters_at(&self, key: ConnectionKey, side: Side) -> Option<Attachment> {
         let connection = self.connections.get(&key)?;
@@ -245,10 +284,7 @@ impl Inspection {
             // The port was used again and the end of the last connection was not seen.
             self.close(key, RoleEnd::Replaced);
         }
-        let of_client = self.per_client.get(&key.client.ip()).copied().unwrap_or(0);
-        if self.connections.len() >= self.limits.connections
-            || of_client >= self.limits.connections_per_client
-        {
+        if !self.has_room(key.client.ip()) {
             let reason = InspectionEnd::TooManyConnections;
             self.findings.push_back(Finding::LetGo { connection: key, reason });
             return;
@@ -265,6 +301,12 @@ impl Inspection {
             fin: None,
         };
         self.connections.insert(key, connection);
+    }
+
+    fn has_room(&self, client: IpAddr) -> bool {
+        let of_client = self.per_client.get(&client).copied().unwrap_or(0);
+        self.connections.len() < self.limits.connections
+            && of_client < self.limits.connections_per_client
     }
 
     fn accept(&mut self, key: ConnectionKey, syn: &Segment<'_>, mac: Mac, at: Attachment) {
@@ -320,10 +362,7 @@ impl Inspection {
                         continue;
                     }
                     let first = connection.heavy.is_none();
-                    connection.heavy = Some(match role {
-                        Role::Broadcaster => Side::Client,
-                        Role::Viewer => Side::Server,
-                    });
+                    connection.heavy = Some(media_of(role));
                     let accepted = Finding::Accepted { connection: key, client, role, stream };
                     self.findings.push_back(accepted);
                     if first {
@@ -363,6 +402,14 @@ impl Inspection {
     /// Whether a role is held by this connection.
     pub(crate) fn holds(&self, key: ConnectionKey) -> bool {
         self.connections.get(&key).is_some_and(|connection| !connection.roles.is_empty())
+    }
+}
+
+/// Which side sends the media.
+fn media_of(role: Role) -> Side {
+    match role {
+        Role::Broadcaster => Side::Client,
+        Role::Viewer => Side::Server,
     }
 }
 

@@ -12,6 +12,7 @@
 //! What it decided it says in [`Event`]s. It holds no socket and reads no clock: `nearcast-controller`
 //! drives it over TCP, its tests drive it against switches in memory.
 
+mod adoption;
 mod agenda;
 mod aliases;
 mod audit;
@@ -41,13 +42,16 @@ mod packet_in;
 mod pipeline;
 mod policy;
 mod pool;
+mod publication;
 mod rate;
 mod reassembly;
+mod replica;
 mod roles;
 mod session;
 mod spanning;
 mod stream;
 mod switch;
+mod text;
 mod topology;
 mod translate;
 mod view;
@@ -65,6 +69,7 @@ pub use nearcast_media::{Role, StreamName};
 pub use policy::{Policy, Subnet};
 pub use pool::VirtualRange;
 pub use reassembly::{Reassembly, ReassemblyError};
+pub use replica::{Replica, Update};
 pub use rust_openflow::Mac;
 pub use topology::{Attachment, DatapathId};
 pub use view::{HostView, LinkView, MemberView, PeeringView, Statistics, StreamView, SwitchView};

@@ -4,6 +4,8 @@ use rust_openflow::v13::{Body, ErrorMessage, ErrorType, Role, RoleMessage};
 
 use crate::distribution::Tags;
 use crate::fabric::{ConnectionId, Fabric, Output};
+use crate::publication::Publication;
+use crate::replica::Replica;
 use crate::{DatapathId, Event};
 
 /// What a controller is to its switches (OpenFlow 1.3.5 6.3.6).
@@ -35,15 +37,17 @@ impl Fabric {
     }
 
     /// Takes over: every switch that is connected is asked for the role, then what it holds, and is
-    /// brought to what it should hold as after a restart.
-    pub(crate) fn lead(&mut self, generation: u64, incarnation: u32) {
+    /// brought to what it should hold as after a restart, with the streams that the other told of.
+    pub(crate) fn lead(&mut self, generation: u64, incarnation: u32, replica: Replica) {
         self.standing = Standing::Master(generation);
         self.config.incarnation = incarnation;
         self.tags = Tags::new(incarnation.wrapping_shl(8));
         self.event(Event::Standing { role: "master", generation });
+        self.publication = Some(Publication::new(&self.config.limits));
         for (connection, switch) in self.introduced() {
             self.take_switch(connection, switch);
         }
+        self.adopt(replica);
     }
 
     /// Asks a switch that just said who it is for the role; `false` if it is left to another.

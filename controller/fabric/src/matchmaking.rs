@@ -56,6 +56,7 @@ impl Fabric {
 
     /// Brings a stream's peering to what it should be.
     pub(crate) fn reconsider(&mut self, key: &StreamKey) {
+        self.stream_changed(key);
         let wanted = self.wanted(key);
         let Some(stream) = self.streams.get_mut(key) else { return };
         if let Some(peering) = &stream.peering {
@@ -305,6 +306,7 @@ impl Fabric {
     }
 
     pub(crate) fn peering(&mut self, key: &StreamKey) -> Option<&mut Peering> {
+        self.stream_changed(key);
         self.streams.get_mut(key)?.peering.as_mut()
     }
 
@@ -326,6 +328,7 @@ impl Fabric {
 
     /// Ends a peering for all its members.
     pub(crate) fn end_peering(&mut self, key: &StreamKey, why: Withdrawal) {
+        self.stream_changed(key);
         let Some(stream) = self.streams.get_mut(key) else { return };
         let Some(peering) = stream.peering.take() else { return };
         self.clear_chunks(key, &peering);

@@ -120,7 +120,8 @@ impl VirtualPool {
 
     /// Marks an address found on a switch as taken; `false` if it already was or is not ours.
     pub(crate) fn reserve(&mut self, address: Ipv4Addr) -> bool {
-        self.range.contains(address) && self.taken.insert(u32::from(address) - self.range.base)
+        let offset = u32::from(address).wrapping_sub(self.range.base);
+        (2..self.range.size() - 1).contains(&offset) && self.taken.insert(offset)
     }
 
     /// Takes an address back.
@@ -158,6 +159,9 @@ mod tests {
         assert_eq!(all[12], Ipv4Addr::new(192, 0, 2, 30));
         pool.release(all[3]);
         assert!(!pool.reserve(all[4]));
+        for never in ["192.0.2.15", "192.0.2.16", "192.0.2.17", "192.0.2.31", "192.0.2.32"] {
+            assert!(!pool.reserve(never.parse().expect("an address")), "{never}");
+        }
         assert_eq!(pool.allocate(), Some(all[3]));
         assert_eq!(pool.allocate(), None);
     }

@@ -1,6 +1,6 @@
 //! Connections: handshake, echo, reading back what a switch holds, and errors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
@@ -234,19 +234,9 @@ impl Fabric {
 
     /// Takes a connection for a switch's, and asks the switch what it holds.
     fn bring_in(&mut self, connection: ConnectionId, id: DatapathId) {
-        if !self.switches.contains_key(&id) {
-            if self.switches.len() >= self.config.limits.switches {
-                self.limit_reached(Limit::Switches);
-                self.close(connection, "there are as many switches as may be".to_owned());
-                return;
-            }
-            let mut switch = Switch::new(id, &self.config.limits);
-            let ports = &self.rtmp_ports;
-            let fixed = pipeline::fixed(self.config.virtual_range, ports);
-            for placed in fixed.into_iter().chain(pipeline::rtmp_ends(ports)) {
-                switch.ledger.set(placed);
-            }
-            self.switches.insert(id, switch);
+        if !self.know_switch(id) {
+            self.close(connection, "there are as many switches as may be".to_owned());
+            return;
         }
         let before = self.switches.get(&id).and_then(|switch| switch.connection);
         if let Some(before) = before {
@@ -267,6 +257,25 @@ impl Fabric {
         }
         self.flush(id);
         self.ask_for_echo(connection);
+    }
+
+    /// Makes a switch known and wants the pipeline on it; `false` if there are as many as may be.
+    pub(crate) fn know_switch(&mut self, id: DatapathId) -> bool {
+        if self.switches.contains_key(&id) {
+            return true;
+        }
+        if self.switches.len() >= self.config.limits.switches {
+            self.limit_reached(Limit::Switches);
+            return false;
+        }
+        let mut switch = Switch::new(id, &self.config.limits);
+        let ports = &self.rtmp_ports;
+        let fixed = pipeline::fixed(self.config.virtual_range, ports);
+        for placed in fixed.into_iter().chain(pipeline::rtmp_ends(ports)) {
+            switch.ledger.set(placed);
+        }
+        self.switches.insert(id, switch);
+        true
     }
 
     fn multipart(&mut self, id: DatapathId, xid: u32, reply: MultipartReply) {
@@ -309,6 +318,7 @@ impl Fabric {
         let name = self.switches.get(&id).map(|switch| switch.name.clone()).unwrap_or_default();
         self.event(Event::SwitchConnected { switch: id, name, ports: ports.len() });
         self.replace_ports(id, ports);
+        self.believe_buckets(id, &reading.groups);
         let range = self.config.virtual_range;
         let Some(switch) = self.switches.get_mut(&id) else { return };
         let (changes, outcome) = switch.ledger.reconcile(&reading.entries, &reading.groups);
@@ -320,7 +330,7 @@ impl Fabric {
         for group in switch.ledger.orphan_groups() {
             match pipeline::group_name(*group, range) {
                 GroupName::Address(address) => drop(self.pool.reserve(address)),
-                GroupName::Tree(tag) => self.tags.reserve(tag),
+                GroupName::Tree(tag) => drop(self.tags.reserve(tag)),
             }
         }
         let removed = outcome.removed + reading.garbage.len();
@@ -387,6 +397,12 @@ impl Fabric {
             switch.ports.keys().filter(|port| !now_up.contains_key(port)).copied().collect();
         for port in gone {
             self.port_down(Attachment { switch: id, port });
+        }
+        // Another controller may have told of hosts and links at ports that were not up any more.
+        let told = self.hosts.ports(id).chain(self.topology.trunks_of(id));
+        let told: BTreeSet<_> = told.filter(|at| !now_up.contains_key(&at.port)).collect();
+        for at in told {
+            self.port_lost(at);
         }
         for (port, name) in now_up {
             self.port_up(Attachment { switch: id, port }, name);

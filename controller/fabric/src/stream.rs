@@ -5,23 +5,27 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use nearcast_machine::Time;
 use nearcast_media::{Role, StreamName};
+use serde::{Deserialize, Serialize};
 
 use crate::distribution::Tree;
 use crate::event::NotNear;
 use crate::inspection::ConnectionKey;
 use crate::pipeline::{Chunks, PeeredHost};
-use crate::{Attachment, DatapathId, Mac};
+use crate::{Attachment, DatapathId, Mac, text};
 
 /// Which stream. Streams of one name at two unrelated servers are two streams: else whoever runs a
 /// server of his own could slip his stream in under another's name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StreamKey {
     pub(crate) origin: Origin,
+    #[serde(with = "text")]
     pub(crate) name: StreamName,
 }
 
 /// Where a stream is at home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Origin {
     /// At the CDN, which may have several servers.
     Cdn,

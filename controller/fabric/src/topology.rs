@@ -26,6 +26,17 @@ impl std::fmt::Debug for DatapathId {
     }
 }
 
+impl std::str::FromStr for DatapathId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DatapathId, String> {
+        let number = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16);
+        number.map(DatapathId).ok_or_else(|| {
+            format!("`{text}` is not a datapath id of 16 hex digits, such as 0000000000000001")
+        })
+    }
+}
+
 /// A port of a switch: where a host is attached or a link ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attachment {
@@ -35,9 +46,26 @@ pub struct Attachment {
     pub port: u32,
 }
 
+impl Attachment {
+    /// Every port that a switch could have.
+    pub(crate) fn all_of(switch: DatapathId) -> std::ops::RangeInclusive<Attachment> {
+        Attachment { switch, port: 0 }..=Attachment { switch, port: u32::MAX }
+    }
+}
+
 impl std::fmt::Display for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.switch, self.port)
+    }
+}
+
+impl std::str::FromStr for Attachment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Attachment, String> {
+        let wrong = || format!("`{text}` is not a port such as 0000000000000001:3");
+        let (switch, port) = text.split_once(':').ok_or_else(wrong)?;
+        Ok(Attachment { switch: switch.parse()?, port: port.parse().map_err(|_| wrong())? })
     }
 }
 
@@ -223,8 +251,12 @@ impl Topology {
         self.trunks.contains(&port)
     }
 
+    /// The ports of a switch that lead to others.
+    pub(crate) fn trunks_of(&self, switch: DatapathId) -> impl Iterator<Item = Attachment> {
+        self.trunks.range(Attachment::all_of(switch)).copied()
+    }
+
     /// Where a port leads, if a link is proven both ways.
-    #[cfg(test)]
     pub(crate) fn other_end(&self, port: Attachment) -> Option<Attachment> {
         let to = self.links.get(&port)?.to;
         self.is_two_way(port, to).then_some(to)
@@ -300,8 +332,7 @@ impl Topology {
             if !settled.insert(switch) {
                 continue;
             }
-            let ports = Attachment { switch, port: 0 }..=Attachment { switch, port: u32::MAX };
-            for (from, link) in self.links.range(ports) {
+            for (from, link) in self.links.range(Attachment::all_of(switch)) {
                 let to = link.to;
                 if !self.is_two_way(*from, to) || !usable(to.switch) {
                     continue;

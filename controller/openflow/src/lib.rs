@@ -51,7 +51,7 @@ pub use error::Error;
 pub use framer::Framer;
 pub use header::{Header, VERSION_10, VERSION_13};
 pub use hello::{Hello, HelloElement};
-pub use mac::Mac;
+pub use mac::{Mac, ParseMacError};
 pub use reassembly::{Answer, Reassembly, ReassemblyError, ReassemblyLimits};
 
 /// The examples of the README are held to what they say.

@@ -13,6 +13,7 @@ use crate::{nginx, peer, play, publish};
 
 use nearcast_media::peering::PORT;
 
+const HOSTS: [(&str, u8); 5] = [("b", 1), ("cdn", 100), ("v1", 11), ("v2", 12), ("v3", 13)];
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A controller that knows of another. Its events are those of its last start.
@@ -108,9 +109,9 @@ fn two(lab: &Lab) -> [Controller; 2] {
 }
 
 #[test]
-fn no_datagram_of_a_peering_is_lost_when_the_master_is_killed() {
+fn no_datagram_is_lost_when_the_master_is_killed_and_the_second_goes_on_with_its_streams() {
     needs_a_lab!();
-    let mut lab = Lab::new("OpenFlow13", &[("b", 1), ("cdn", 100), ("v1", 11)]);
+    let mut lab = Lab::new("OpenFlow13", &HOSTS);
     let [mut first, mut second] = two(&lab);
     first.start();
     second.start();
@@ -122,7 +123,8 @@ fn no_datagram_of_a_peering_is_lost_when_the_master_is_killed() {
     let [broadcaster, v1] = ["b", "v1"].map(|host| peer(&lab, host));
     let publisher = publish(&mut lab, "b");
     let player = play(&mut lab, "v1");
-    let group = broadcaster.offer().group;
+    let first_offer = broadcaster.offer();
+    let group = first_offer.group;
     v1.offer();
     first.event("joined", "viewer");
 
@@ -166,18 +168,45 @@ fn no_datagram_of_a_peering_is_lost_when_the_master_is_killed() {
     first.start();
     first.event("switch_role", "slave");
 
+    // Who comes now joins the peering that stands.
+    let formed = second.event("peering_adopted", "live/room");
+    assert_eq!(formed["viewers"], 1, "{formed}");
+    let joins = |lab: &mut Lab, host: &'static str, controller: &Controller| {
+        let viewer = peer(lab, host);
+        play(lab, host);
+        let offer = viewer.offer();
+        assert_eq!((offer.peering, offer.group), (first_offer.peering, first_offer.group));
+        controller.event("joined", &address(host));
+        viewer
+    };
+    let v2 = joins(&mut lab, "v2", &second);
+    v2.chunks.recv_timeout(BOUND).expect("a datagram of the same group");
+
     stop.store(true, Ordering::Relaxed);
     let sent = sender.join().expect("it does not panic");
     receive_to(sent);
     assert!(sent > 200, "{sent} datagrams say nothing");
 
-    // New peerings are the second's.
+    // Who leaves loses his bucket, and nobody else does.
+    assert_eq!(viewers(&lab), [address("v1"), address("v2")]);
     lab.kill(player);
+    second.event("withdrawn", &address("v1"));
+    assert_eq!(viewers(&lab), [address("v2")]);
+
+    // And back again.
+    second.kill_9();
+    first.event("switch_role", "master");
+    first.event("peering_adopted", "live/room");
+    joins(&mut lab, "v3", &first);
+    assert_eq!(viewers(&lab), [address("v2"), address("v3")]);
+    second.start();
+    second.event("switch_role", "slave");
+
+    // New peerings are the master's.
     lab.kill(publisher);
+    first.event("peering_ended", "live/room");
     publish(&mut lab, "b");
-    play(&mut lab, "v1");
-    second.event("peering_formed", "");
-    second.event("joined", "viewer");
+    first.event("peering_formed", "live/room");
     // What the switch itself says; its database is brought up to date every few seconds.
     wait_for("one master and one slave", BOUND, || {
         let role = |id: &String| run(&format!("ovs-vsctl --timeout=20 get controller {id} role"));
@@ -185,4 +214,20 @@ fn no_datagram_of_a_peering_is_lost_when_the_master_is_killed() {
         roles.sort();
         (roles == ["master\n", "slave\n"]).then_some(())
     });
+}
+
+/// A host's address as text.
+fn address(host: &str) -> String {
+    let last = HOSTS.iter().find(|(name, _)| *name == host).expect("a host").1;
+    format!("10.0.0.{last}")
+}
+
+/// The addresses that the switch's groups copy to.
+fn viewers(lab: &Lab) -> Vec<String> {
+    let dump = format!("ovs-ofctl -O OpenFlow13 dump-groups {}", lab.bridge_name("br"));
+    let groups = run(&dump);
+    let copies = groups.split("set_field:").filter_map(|part| part.split_once("->ip_dst"));
+    let mut viewers: Vec<_> = copies.map(|(address, _)| address.to_owned()).collect();
+    viewers.sort();
+    viewers
 }

@@ -113,6 +113,7 @@ fn a_version_that_is_not_spoken_is_refused_in_plain_words() {
             nearcast_fabric::Output::Event(event) => world.events.push(event),
             nearcast_fabric::Output::Close(closed) => world.closed.push(closed),
             nearcast_fabric::Output::Generation(_) => {}
+            nearcast_fabric::Output::Replicate(_) => {}
             nearcast_fabric::Output::Send(..) => {}
         }
     }

@@ -11,5 +11,6 @@ mod policy;
 mod rtmp;
 mod spanning;
 mod switch;
+mod takeover;
 mod topology;
 mod world;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
-use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output};
+use nearcast_fabric::{
+    Config, ConnectionId, Event, Fabric, Input, Limits, Output, Replica, Update,
+};
 use nearcast_machine::{Machine, Span, Time};
 use nearcast_media::peering::{self, Answer, Offer, Withdraw};
 use nearcast_topologies::Topology;
@@ -87,6 +89,10 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(u64, Message)>,
     /// When each of them was sent.
     pub(crate) sent_at: Vec<Time>,
+    /// What the fabric told a controller that stands by.
+    told: Replica,
+    /// Of the last that led.
+    generation: u64,
     /// Connections that the fabric closed.
     pub(crate) closed: Vec<ConnectionId>,
     /// Frames that entered a switch.
@@ -122,6 +128,8 @@ impl World {
             carried: BTreeMap::new(),
             sent: Vec::new(),
             sent_at: Vec::new(),
+            told: Replica::new(&Limits::default()),
+            generation: 0,
             closed: Vec::new(),
             frames: 0,
             next_connection: 1,
@@ -203,16 +211,63 @@ impl World {
     /// One switch `s1` with the hosts `b`, `v1` to `v{viewers}` and `cdn`, connected and settled.
     pub(crate) fn single(config: Config, viewers: usize) -> World {
         let mut world = World::new(config);
-        world.add_switch(1, "s1");
-        world.add_host("b", Ipv4Addr::new(10, 0, 0, 1), (1, 1));
-        world.add_host("cdn", CDN, (1, 2));
+        world.attach(viewers);
+        world
+    }
+
+    fn attach(&mut self, viewers: usize) {
+        self.add_switch(1, "s1");
+        self.add_host("b", Ipv4Addr::new(10, 0, 0, 1), (1, 1));
+        self.add_host("cdn", CDN, (1, 2));
         const NAMES: [&str; 8] = ["v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8"];
         for (n, name) in (0u8..).zip(NAMES).take(viewers) {
-            world.add_host(name, Ipv4Addr::new(10, 0, 0, 11 + n), (1, 3 + u32::from(n)));
+            self.add_host(name, Ipv4Addr::new(10, 0, 0, 11 + n), (1, 3 + u32::from(n)));
         }
-        world.connect(1);
-        world.run(Span::from_secs(1));
+        self.connect(1);
+        self.run(Span::from_secs(1));
+    }
+
+    /// The same under a controller that is master, as there is another.
+    pub(crate) fn mastered(config: Config, viewers: usize) -> World {
+        let mut world = World::new(config);
+        world.lead(Replica::new(&Limits::default()));
+        world.attach(viewers);
         world
+    }
+
+    /// The fabric stands by, and then leads with what it was told.
+    pub(crate) fn lead(&mut self, replica: Replica) {
+        self.generation += 1 << 16;
+        self.fabric.handle(self.now, Input::Stand);
+        let ids: Vec<_> = self.switches.keys().copied().collect();
+        for id in ids {
+            self.connect(id);
+        }
+        self.run(Span::from_millis(100));
+        let (generation, incarnation) = (self.generation, self.config.incarnation);
+        let replica = Box::new(replica);
+        self.fabric.handle(self.now, Input::Lead { generation, incarnation, replica });
+        self.settle();
+    }
+
+    /// What the controller that stands by was told: piece by piece, and so the same as if it began to
+    /// listen now.
+    pub(crate) fn told(&self) -> Replica {
+        let mut whole = Replica::new(&self.config.limits);
+        for update in self.fabric.replica() {
+            assert!(whole.apply(update), "there is room");
+        }
+        assert_eq!(whole, self.told);
+        whole
+    }
+
+    /// The master is killed, and the other takes over.
+    pub(crate) fn take_over(&mut self, replica: Replica) {
+        self.config.incarnation += 100;
+        self.fabric = Fabric::new(self.config.clone());
+        self.connections.clear();
+        self.told = Replica::new(&self.config.limits);
+        self.lead(replica);
     }
 
     pub(crate) fn add_switch(&mut self, id: u64, name: &str) {
@@ -340,6 +395,12 @@ impl World {
             while let Some(output) = self.fabric.poll() {
                 match output {
                     Output::Generation(_) => {}
+                    Output::Replicate(update) => {
+                        // As it travels.
+                        let line = serde_json::to_string(&update).expect("JSON");
+                        assert!(line.len() <= Update::MAX, "{line}");
+                        self.told.apply(serde_json::from_str(&line).expect("read back"));
+                    }
                     Output::Event(event) => {
                         self.events.push(event);
                         self.said.push(self.now);
