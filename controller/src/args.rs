@@ -91,10 +91,15 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
 
-    /// Address to serve JSON, events and Prometheus figures at over HTTP. Whoever reaches it can read
-    /// all: it belongs on loopback or on a network of administrators.
+    /// Address to serve JSON, events and Prometheus figures at over HTTP. Elsewhere than on loopback it
+    /// needs a token.
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
+
+    /// File with the token that those who ask by HTTP have to know, at least 16 characters: Authorization:
+    /// Bearer TOKEN.
+    #[arg(long, value_name = "FILE")]
+    pub http_token_file: Option<PathBuf>,
 
     /// Report who could be served by the switch, but form no peering.
     #[arg(long)]
@@ -194,6 +199,8 @@ pub struct Settings {
     pub events: Option<PathBuf>,
     /// Where HTTP is served.
     pub http: Option<SocketAddr>,
+    /// The token that is asked for there.
+    pub http_token_file: Option<PathBuf>,
     /// With these, switches and the other controller are spoken to by TLS.
     pub tls: Option<TlsFiles>,
     /// The other controller.
@@ -265,13 +272,24 @@ impl Arguments {
             priority: self.priority.or(peer.priority).unwrap_or(100),
             takeover: own_takeover.or(taken).unwrap_or(Span::from_secs(1)),
         });
+        let http = self.http.or(file.http);
+        let http_token_file = self.http_token_file.or(file.http_token_file);
+        if let Some(address) = http.filter(|http| !http.ip().is_loopback())
+            && http_token_file.is_none()
+        {
+            return Err(Error::Setting(format!(
+                "--http {address} is not on loopback, and whoever reaches it could read all: give a \
+                 token with --http-token-file, or listen on 127.0.0.1"
+            )));
+        }
         let [rank] = random()?;
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or(LISTEN),
             app: self.app.or(file.app).unwrap_or(App::Fabric),
             workers: self.workers.or(file.workers).unwrap_or_else(workers).get(),
             events: self.events.or(file.events),
-            http: self.http.or(file.http),
+            http,
+            http_token_file,
             tls: own_tls.or(file.tls.map(Spanned::into_inner)),
             rival,
             seed_of_rank: u16::from(rank),
@@ -409,6 +427,8 @@ mod tests {
             (["--link-delay", "s1-eth1"], "s1-eth1=8ms"),
             (["--link-delay", "s1-eth1=8"], "8ms"),
             (["--link-delays", "/nonexistent"], "/nonexistent"),
+            (["--http", "0.0.0.0:8080"], "--http-token-file"),
+            (["--http", "[::]:8080"], "not on loopback"),
         ] {
             let error = parse(&arguments).expect_err(said);
             assert!(error.contains(said), "{arguments:?}: {error}");

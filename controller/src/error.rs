@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The token of those who ask by HTTP cannot be used.
+    #[error("cannot use the token in {}: {why}", path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A setting that cannot be used.
     #[error("{0}")]
     Setting(String),

@@ -24,6 +24,7 @@ pub(crate) struct File {
     pub(crate) app: Option<App>,
     pub(crate) workers: Option<NonZero<usize>>,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) http_token_file: Option<PathBuf>,
     pub(crate) events: Option<PathBuf>,
     #[serde(rename = "virtual", deserialize_with = "text")]
     pub(crate) virtual_range: Option<VirtualRange>,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::connection::{self, Arrival, Stream, Writer};
 use crate::journal::Direction;
-use crate::north::{self, Glance, North, QUESTIONS, Question, Queue};
+use crate::north::{self, Glance, North, QUESTIONS, Question, Queue, Token};
 use crate::rival::{Asked, Duel, Heard};
 use crate::tls::{self, Tls};
 use crate::{Error, Journal, Settings};
@@ -35,6 +35,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 pub struct Server {
     listener: TcpListener,
     http: Option<TcpListener>,
+    token: Option<Token>,
     tls: Option<Tls>,
     duel: Option<Duel>,
     config: Config,
@@ -69,6 +70,7 @@ impl Server {
         Ok(Server {
             listener: open(settings.listen)?,
             http: settings.http.map(open).transpose()?,
+            token: settings.http_token_file.as_deref().map(Token::read).transpose()?,
             tls: settings.tls.as_ref().map(Tls::load).transpose()?,
             duel,
             config: settings.fabric,
@@ -98,7 +100,8 @@ impl Server {
         let permits = Arc::new(Semaphore::new(HANDSHAKES));
         let mut tasks = JoinSet::new();
         if let Some(listener) = self.http.take() {
-            let north = North::new(questions.clone(), self.journal.followers().clone());
+            let events = self.journal.followers().clone();
+            let north = North::new(questions.clone(), events, self.token);
             tasks.spawn(north::serve(listener, north));
         }
         if let Some(duel) = &mut self.duel {

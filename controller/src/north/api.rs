@@ -8,32 +8,24 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use futures_util::stream;
-use nearcast_fabric::DatapathId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::openapi::Document;
 use super::schema::{Counters, Health, Nothing, Page, Topology};
-use super::{Busy, Glance, North, figures};
+use super::{Busy, Glance, North, figures, token};
 
 /// Flow entries in one answer, unless fewer or more are asked for, and at most.
 const FLOWS: usize = 1000;
 const FLOWS_MAX: usize = 10_000;
 
-/// Serves HTTP.
-pub(crate) async fn serve(listener: TcpListener, north: North) {
-    if let Err(error) = axum::serve(listener, router(north)).await {
-        tracing::error!("HTTP is served no more: {error}");
-    }
-}
-
-fn router(north: North) -> Router {
+/// All that can be asked.
+pub(super) fn router(north: North) -> Router {
     let mut api = Api { router: Router::new(), document: Document::new() };
     api.json("/v1/health", "Whether the controller does its work", |glance, _: Nothing| {
         Ok(Health {
@@ -81,11 +73,18 @@ fn router(north: North) -> Router {
     );
     api.document.other("/openapi.json", "This description", "application/json");
     let document = api.document.finish();
-    api.router
+    let token = north.token;
+    let router = api
+        .router
         .route("/v1/events", get(events))
         .route("/metrics", get(figures))
         .route("/openapi.json", get(|| async move { Json(document) }))
-        .with_state(north)
+        .with_state(north);
+    match token {
+        // Of what there is nothing, too, whoever does not know the token is told nothing.
+        Some(token) => router.layer(middleware::from_fn_with_state(token, token::require)),
+        None => router,
+    }
 }
 
 /// Builds routes and their description together.
@@ -123,14 +122,7 @@ impl Api {
 }
 
 fn flows(glance: &Glance<'_>, page: Page) -> Result<nearcast_fabric::FlowsView, String> {
-    let switch = page.switch.map(|id| {
-        let number = u64::from_str_radix(&id, 16).ok().filter(|_| id.len() == 16);
-        number.map(DatapathId).ok_or_else(|| {
-            format!(
-                "switch: `{id}` is not a datapath id of 16 hex digits, such as 0000000000000001"
-            )
-        })
-    });
+    let switch = page.switch.map(|id| id.parse().map_err(|why: String| format!("switch: {why}")));
     let limit = page.limit.unwrap_or(FLOWS).min(FLOWS_MAX);
     Ok(glance.fabric.flow_views(switch.transpose()?, page.offset, limit))
 }
@@ -164,6 +156,6 @@ impl IntoResponse for Busy {
     }
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+pub(super) fn problem(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }

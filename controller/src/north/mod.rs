@@ -9,6 +9,8 @@ mod api;
 mod figures;
 mod openapi;
 mod schema;
+mod serve;
+mod token;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,8 +20,9 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use crate::Journal;
 
-pub(crate) use api::serve;
 pub(crate) use figures::Durations;
+pub(crate) use serve::serve;
+pub(crate) use token::Token;
 
 /// Questions that may wait.
 pub(crate) const QUESTIONS: usize = 64;
@@ -50,6 +53,8 @@ pub(crate) struct North {
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<Arc<str>>,
     readers: Arc<Semaphore>,
+    /// Who does not know it is answered nothing.
+    token: Option<Token>,
 }
 
 /// The loop has more questions than it takes, or is stopping.
@@ -60,8 +65,9 @@ impl North {
     pub(crate) fn new(
         questions: mpsc::Sender<Question>,
         events: broadcast::Sender<Arc<str>>,
+        token: Option<Token>,
     ) -> North {
-        North { questions, events, readers: Arc::new(Semaphore::new(READERS)) }
+        North { questions, events, readers: Arc::new(Semaphore::new(READERS)), token }
     }
 
     async fn ask<T: Send + 'static>(

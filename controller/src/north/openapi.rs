@@ -23,14 +23,6 @@ impl Document {
     /// A path that takes a `Q` in its query and answers with a `T` as JSON.
     pub(super) fn json<Q: JsonSchema, T: JsonSchema>(&mut self, path: &str, summary: &str) {
         let schema = self.answers.subschema_for::<T>();
-        let problem = json!({
-            "description": "What is wrong",
-            "content": { "application/json": { "schema": {
-                "type": "object",
-                "required": ["error"],
-                "properties": { "error": { "type": "string" } },
-            } } },
-        });
         let operation = json!({
             "summary": summary,
             "parameters": parameters::<Q>(),
@@ -39,8 +31,9 @@ impl Document {
                     "description": summary,
                     "content": { "application/json": { "schema": schema } },
                 },
-                "400": problem,
-                "503": problem,
+                "400": problem("What is wrong with the question"),
+                "401": problem("The token is missing or wrong, if there is one"),
+                "503": problem("Too many ask at once, or it took too long; ask again"),
             },
         });
         self.paths.insert(path.to_owned(), json!({ "get": operation }));
@@ -49,7 +42,12 @@ impl Document {
     /// A path that answers with something else.
     pub(super) fn other(&mut self, path: &str, summary: &str, content: &str) {
         let answer = json!({ "description": summary, "content": { content: {} } });
-        let operation = json!({ "summary": summary, "responses": { "200": answer } });
+        let responses = json!({
+            "200": answer,
+            "401": problem("The token is missing or wrong, if there is one"),
+            "503": problem("Too many ask or read at once; ask again"),
+        });
+        let operation = json!({ "summary": summary, "responses": responses });
         self.paths.insert(path.to_owned(), json!({ "get": operation }));
     }
 
@@ -63,9 +61,30 @@ impl Document {
                 "license": { "name": "MIT OR Apache-2.0" },
             },
             "paths": std::mem::take(&mut self.paths),
-            "components": { "schemas": self.answers.take_definitions(true) },
+            // Without a token, or with it.
+            "security": [{}, { "token": [] }],
+            "components": {
+                "schemas": self.answers.take_definitions(true),
+                "securitySchemes": { "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Asked for if the controller was given --http-token-file",
+                } },
+            },
         })
     }
+}
+
+/// An answer that says what is wrong.
+fn problem(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": { "application/json": { "schema": {
+            "type": "object",
+            "required": ["error"],
+            "properties": { "error": { "type": "string" } },
+        } } },
+    })
 }
 
 /// One parameter for each field.

@@ -111,3 +111,73 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), lines: &str) -> std::io::
     })
     .await?
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    use super::*;
+    use crate::tls::{CONTROLLER_NAME, TlsFiles};
+
+    /// Writes an authority's certificate, and a certificate and key that it signed for each name.
+    fn issue(folder: &Path, names: &[&str]) {
+        let write = |name: &str, text: String| std::fs::write(folder.join(name), text);
+        let params = |name: &str| {
+            let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            params.distinguished_name.push(DnType::CommonName, name);
+            params
+        };
+        let key = KeyPair::generate().expect("a key");
+        let mut authority = params("authority");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        write("ca.pem", authority.self_signed(&key).expect("signed").pem()).expect("written");
+        let issuer = Issuer::new(authority, key);
+        for name in names {
+            let key = KeyPair::generate().expect("a key");
+            let certificate = params(name).signed_by(&key, &issuer).expect("signed");
+            write(&format!("{name}.pem"), certificate.pem()).expect("written");
+            write(&format!("{name}.key"), key.serialize_pem()).expect("written");
+        }
+    }
+
+    /// The first line that who shows this name's certificate is told.
+    async fn told(folder: &Path, name: &str) -> String {
+        let files = |name: &str| TlsFiles {
+            cert: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+            ca: folder.join("ca.pem"),
+        };
+        let [server, client] =
+            [CONTROLLER_NAME, name].map(|name| Tls::load(&files(name)).expect("sound files"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let claim = Claim { rank: 1, master: true, generation: 1 };
+        let (_claims, claim) = watch::channel(claim);
+        let (asked, mut asking) = mpsc::channel::<Asked>(1);
+        let teller = Teller { claim, lease: Span::from_secs(1), asked };
+        let (_news, news) = broadcast::channel(1);
+        tokio::spawn(async move {
+            let asked = asking.recv().await.expect("it asks");
+            let first = vec!["\"begin\"\n".into()];
+            drop(asked.send(Subscription { first, news }));
+        });
+        tokio::spawn(serve(listener, Some(server), teller));
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let stream = client.connect(stream).await.expect("its certificate names a controller");
+        let mut line = String::new();
+        // It may be cut off with an error as well.
+        let _ = BufReader::new(stream).read_line(&mut line).await;
+        line
+    }
+
+    #[tokio::test]
+    async fn only_who_shows_a_controllers_certificate_is_told_anything() {
+        let folder = tempfile::tempdir().expect("a folder");
+        issue(folder.path(), &[CONTROLLER_NAME, "s1"]);
+        assert_eq!(told(folder.path(), CONTROLLER_NAME).await, "{\"version\":1}\n");
+        assert_eq!(told(folder.path(), "s1").await, "");
+    }
+}

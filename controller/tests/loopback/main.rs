@@ -1,6 +1,7 @@
 //! The controller as a process, over loopback: switches that do not keep to the protocol, one that does
 //! not read, and what is asked for by HTTP.
 
+mod asked;
 mod hostile;
 mod north;
 mod slow;

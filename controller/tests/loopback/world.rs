@@ -24,6 +24,10 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn start() -> Controller {
+        Controller::start_with(&[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str]) -> Controller {
         let folder = TempDir::new().expect("a folder");
         let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [port, http] = free.each_ref().map(|free| free.local_addr().expect("bound").port());
@@ -32,6 +36,7 @@ impl Controller {
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(["--http", &format!("127.0.0.1:{http}"), "--events"])
             .arg(folder.path().join("events"))
+            .args(arguments)
             .stderr(Stdio::null())
             .spawn()
             .expect("the controller starts");
