@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nearcast_fabric::{ConnectionId, Input};
+use nearcast_fabric::{ConnectionId, Ending, Input};
 use rust_openflow::Framer;
 use rust_openflow::v13::Message;
 use socket2::{SockRef, TcpKeepalive};
@@ -136,9 +136,9 @@ pub(crate) fn start(
     let reader = tokio::spawn({
         let depth = Arc::clone(&depth);
         async move {
-            let reason = receive_all(id, read, &arrivals, &depth).await;
+            let (cause, reason) = receive_all(id, read, &arrivals, &depth).await;
             // If nobody listens any more the controller is stopping.
-            let _ = arrivals.send((Instant::now(), Input::Gone(id, reason))).await;
+            let _ = arrivals.send((Instant::now(), Input::Gone(id, cause, reason))).await;
         }
     });
     Writer { queue, depth, reader: reader.abort_handle(), writer: Some(writer) }
@@ -150,7 +150,7 @@ async fn receive_all(
     mut read: impl AsyncRead + Unpin,
     arrivals: &mpsc::Sender<Arrival>,
     depth: &Depth,
-) -> String {
+) -> (Ending, String) {
     let mut framer = Framer::new();
     let mut buffer = vec![0; READ];
     loop {
@@ -160,27 +160,31 @@ async fn receive_all(
         let read_at = match read.read(&mut buffer).await {
             Ok(0) if framer.pending() > 0 => {
                 let pending = framer.pending();
-                return format!("it closed the connection {pending} bytes into a message");
+                let reason = format!("it closed the connection {pending} bytes into a message");
+                return (Ending::Closed, reason);
             }
-            Ok(0) => return "it closed the connection".to_owned(),
+            Ok(0) => return (Ending::Closed, "it closed the connection".to_owned()),
             Ok(n) => {
                 framer.push(&buffer[..n]);
                 Instant::now()
             }
-            Err(error) => return error.to_string(),
+            Err(error) => return (Ending::Closed, error.to_string()),
         };
         loop {
             let frame = match framer.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
-                Err(error) => return format!("its messages cannot be told apart: {error}"),
+                Err(error) => {
+                    let reason = format!("its messages cannot be told apart: {error}");
+                    return (Ending::Protocol, reason);
+                }
             };
             let input = match Message::parse(&frame) {
                 Ok(message) => Input::Message(id, message),
                 Err(error) => Input::Undecodable(id, frame, error),
             };
             if arrivals.send((read_at, input)).await.is_err() {
-                return "the controller is stopping".to_owned();
+                return (Ending::Closed, "the controller is stopping".to_owned());
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nearcast_fabric::Event;
+use nearcast_fabric::{Ending, Event};
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::Message;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ pub struct Journal {
     sent: BTreeMap<&'static str, u64>,
     received: BTreeMap<&'static str, u64>,
     events: BTreeMap<String, u64>,
+    endings: BTreeMap<&'static str, u64>,
     durations: Durations,
     spans: Spans,
     /// Lines for those who follow along.
@@ -54,10 +55,10 @@ impl Journal {
                 Err(source) => Err(Error::Events { path: path.to_owned(), source }),
             })
             .transpose()?;
-        let (sent, received, events) = Default::default();
+        let (sent, received, events, endings) = Default::default();
         let (followers, _) = broadcast::channel(north::EVENTS);
         let (durations, spans) = (Durations::new(), Spans::default());
-        Ok(Journal { file, sent, received, events, durations, spans, followers })
+        Ok(Journal { file, sent, received, events, endings, durations, spans, followers })
     }
 
     /// Lines from now on, for whoever follows along.
@@ -68,6 +69,11 @@ impl Journal {
     /// Messages sent and received by type, and events by name.
     pub(crate) fn counts(&self) -> (&Counts<&'static str>, &Counts<&'static str>, &Counts<String>) {
         (&self.sent, &self.received, &self.events)
+    }
+
+    /// Connections that ended, by why they did.
+    pub(crate) fn endings(&self) -> &Counts<&'static str> {
+        &self.endings
     }
 
     pub(crate) fn durations(&self) -> &Durations {
@@ -103,9 +109,17 @@ impl Journal {
         let name = line.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
         let text = Value::Object(line.clone()).to_string();
         self.durations.observe(event);
-        self.spans.of(event).in_scope(|| {
-            tracing::info!(target: "nearcast_controller::event", "{text}");
+        let ending = event.ending();
+        self.spans.of(event).in_scope(|| match ending {
+            // It was ended here, and a person should know why.
+            Some(cause) if cause != Ending::Closed => {
+                tracing::warn!(target: "nearcast_controller::event", "{text}");
+            }
+            _ => tracing::info!(target: "nearcast_controller::event", "{text}"),
         });
+        if let Some(cause) = ending {
+            *self.endings.entry(cause.name()).or_default() += 1;
+        }
         *self.events.entry(name).or_default() += 1;
         self.write(now, line);
     }

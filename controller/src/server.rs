@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nearcast_fabric::{Config, ConnectionId, Event, Fabric, Input, Output, Standing, Turn};
+use nearcast_fabric::{
+    Config, ConnectionId, Ending, Event, Fabric, Input, Output, Standing, Turn,
+};
 use nearcast_machine::{Machine, Span, Time};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -21,6 +23,9 @@ use crate::{Error, Journal, Settings};
 const BACKLOG: u32 = 1024;
 /// Messages read and not handled yet. Beyond that reading waits, and TCP holds the switches back.
 const ARRIVALS: usize = 4096;
+/// Messages handled before what follows from them is sent, and bytes beyond which it is in any case.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Lines of the other controller that wait to be taken in.
 const HEARD: usize = 256;
@@ -44,6 +49,20 @@ pub struct Server {
     clock: Clock,
     writers: BTreeMap<ConnectionId, Writer>,
     next_connection: u64,
+    /// When the last message that was handed to the fabric was read.
+    handled_until: Instant,
+}
+
+/// What the fabric asks for, of several messages.
+#[derive(Debug, Default)]
+struct Batch {
+    sends: BTreeMap<ConnectionId, Vec<u8>>,
+    /// In all of them.
+    bytes: usize,
+    closing: Vec<ConnectionId>,
+    /// Events, and when the message that led to each was read.
+    events: Vec<(Event, Option<Instant>)>,
+    generation: Option<u64>,
 }
 
 /// What became of a TLS handshake.
@@ -79,6 +98,7 @@ impl Server {
             clock,
             writers: BTreeMap::new(),
             next_connection: 1,
+            handled_until: Instant::now(),
         })
     }
 
@@ -120,7 +140,7 @@ impl Server {
             // In no order of preference: whoever floods us with one kind must not shut out the others.
             tokio::select! {
                 () = &mut stop => break,
-                Some((read_at, input)) = arrivals.recv() => self.arrived(read_at, input),
+                Some(first) = arrivals.recv() => self.arrived(first, &mut arrivals),
                 Some(question) = asked.recv() => self.answer(question),
                 Some(heard) = heard.recv() => {
                     let now = self.clock.now();
@@ -132,8 +152,11 @@ impl Server {
                 },
                 () = due => {
                     let now = self.clock.now();
+                    // What waits was read after what was handed in last.
+                    let waits = !arrivals.is_empty();
+                    self.fabric.behind(waits.then(|| self.clock.time(self.handled_until)));
                     self.fabric.expire(now);
-                    self.drain(None);
+                    self.drain();
                     let turn = self.duel.as_mut().and_then(|duel| duel.expire(now));
                     self.take_turn(turn);
                 }
@@ -210,41 +233,61 @@ impl Server {
         let id = self.next_connection();
         self.writers.insert(id, connection::start(id, stream, arrivals.clone()));
         self.fabric.handle(self.clock.now(), Input::Connected(id));
-        self.drain(None);
+        self.drain();
     }
 
     /// Tells of a connection that did not come as far as the fabric.
     fn refused(&mut self, reason: String) {
         let connection = self.next_connection().0;
-        let event = Event::ConnectionRefused { connection, reason };
+        let event = Event::ConnectionRefused { connection, cause: Ending::Handshake, reason };
         self.journal.event(self.clock.now(), &event, None);
     }
 
-    fn arrived(&mut self, read_at: Instant, input: Input) {
-        match &input {
-            Input::Message(_, message) => self.journal.count(Direction::Received, message),
-            Input::Gone(id, _) => drop(self.writers.remove(id)),
-            _ => {}
+    /// Handles what came and what waits behind it, and sends what follows from all of that at once: a
+    /// thousand switches to be told of ten hosts are written to once each, and not ten times.
+    fn arrived(&mut self, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
+        let mut batch = Batch::default();
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some((read_at, input)) = next {
+            match &input {
+                Input::Message(_, message) => self.journal.count(Direction::Received, message),
+                Input::Gone(id, ..) => drop(self.writers.remove(id)),
+                _ => {}
+            }
+            self.handled_until = self.handled_until.max(read_at);
+            let waits = !arrivals.is_empty();
+            self.fabric.behind(waits.then(|| self.clock.time(self.handled_until)));
+            self.fabric.handle(self.clock.now(), input);
+            self.gather(&mut batch, Some(read_at));
+            count += 1;
+            let more = count < BATCH && batch.bytes < BATCH_BYTES;
+            next = more.then(|| arrivals.try_recv().ok()).flatten();
         }
-        self.fabric.handle(self.clock.now(), input);
-        self.drain(Some(read_at));
+        self.release(batch);
     }
 
     /// Does everything that the fabric asks for.
-    fn drain(&mut self, read_at: Option<Instant>) {
-        let mut events: Vec<Event> = Vec::new();
-        let mut sends: BTreeMap<ConnectionId, Vec<u8>> = BTreeMap::new();
-        let mut closing = Vec::new();
-        let mut generation = None;
+    fn drain(&mut self) {
+        let mut batch = Batch::default();
+        self.gather(&mut batch, None);
+        self.release(batch);
+    }
+
+    /// Takes what the fabric asks for since the message that was read at that time.
+    fn gather(&mut self, batch: &mut Batch, read_at: Option<Instant>) {
         while let Some(output) = self.fabric.poll() {
             match output {
                 Output::Send(id, message) => {
                     self.journal.count(Direction::Sent, &message);
-                    message.encode(sends.entry(id).or_default());
+                    let bytes = batch.sends.entry(id).or_default();
+                    let before = bytes.len();
+                    message.encode(bytes);
+                    batch.bytes += bytes.len() - before;
                 }
-                Output::Close(id) => closing.push(id),
-                Output::Event(event) => events.push(event),
-                Output::Generation(seen) => generation = generation.max(Some(seen)),
+                Output::Close(id) => batch.closing.push(id),
+                Output::Event(event) => batch.events.push((event, read_at)),
+                Output::Generation(seen) => batch.generation = batch.generation.max(Some(seen)),
                 Output::Replicate(update) => {
                     if let Some(duel) = &self.duel {
                         duel.tell(update);
@@ -252,29 +295,34 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Does what was asked for.
+    fn release(&mut self, batch: Batch) {
         let mut slow = Vec::new();
-        for (id, bytes) in sends {
+        for (id, bytes) in batch.sends {
             if self.writers.get(&id).is_some_and(|writer| writer.send(bytes).is_err()) {
                 slow.push(id);
             }
         }
-        for id in closing {
+        for id in batch.closing {
             self.writers.remove(&id);
         }
-        let handled = read_at.map(|read_at| Span::from(read_at.elapsed()));
         let now = self.clock.now();
-        for event in &events {
+        for (event, read_at) in &batch.events {
+            let handled = read_at.map(|read_at| Span::from(read_at.elapsed()));
             self.journal.event(now, event, handled);
         }
         for id in slow {
+            let waiting = self.writers.get(&id).map_or(0, Writer::queued);
             if let Some(writer) = self.writers.remove(&id) {
                 writer.cut();
             }
-            let reason = "it does not take what it is sent".to_owned();
-            self.fabric.handle(self.clock.now(), Input::Gone(id, reason));
-            self.drain(None);
+            let reason = format!("it does not take what it is sent: {waiting} bytes wait for it");
+            self.fabric.handle(self.clock.now(), Input::Gone(id, Ending::Slow, reason));
+            self.drain();
         }
-        if let Some((seen, duel)) = generation.zip(self.duel.as_mut()) {
+        if let Some((seen, duel)) = batch.generation.zip(self.duel.as_mut()) {
             let turn = duel.seen(now, seen);
             self.take_turn(turn);
         }
@@ -309,7 +357,7 @@ impl Server {
                 let Some(duel) = &mut self.duel else { return };
                 let replica = Box::new(duel.replica(now, lease));
                 self.fabric.handle(now, Input::Lead { generation, incarnation, replica });
-                self.drain(None);
+                self.drain();
             }
             Some(Turn::Stand) => {
                 // What this one knows is of no use any more: the other changes it. The switches come
@@ -361,6 +409,10 @@ impl Clock {
     fn incarnation(self) -> u32 {
         let seconds = self.now().since(Time::ZERO).as_nanos() / 1_000_000_000;
         u32::try_from(seconds).unwrap_or(u32::MAX / 2)
+    }
+
+    fn time(self, instant: Instant) -> Time {
+        self.origin + Span::from(instant.saturating_duration_since(self.started))
     }
 
     fn instant(self, time: Time) -> Instant {

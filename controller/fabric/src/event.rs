@@ -39,9 +39,9 @@ pub enum Event {
     /// A switch has the wanted pipeline, confirmed by a barrier.
     SwitchReady { switch: DatapathId, kept: usize, added: usize, removed: usize },
     /// A switch's connection is gone; what it forwards it keeps forwarding.
-    SwitchGone { switch: DatapathId, reason: String },
+    SwitchGone { switch: DatapathId, cause: Ending, reason: String },
     /// A connection that is not, or no longer, a usable switch.
-    ConnectionRefused { connection: u64, reason: String },
+    ConnectionRefused { connection: u64, cause: Ending, reason: String },
     /// A switch sent a message that cannot be read. It was told, and is kept.
     Undecodable { switch: DatapathId, reason: String },
     /// A switch answered a message with an error (OpenFlow 1.3.5 7.4.4).
@@ -216,6 +216,41 @@ pub enum Event {
     OrphanRemoved { switch: DatapathId, entries: usize },
 }
 
+/// Why a connection ended; the text beside it says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The switch closed it, or what lies between broke it.
+    Closed,
+    /// It was not known in time which switch it is of, by TLS or by OpenFlow.
+    Handshake,
+    /// It spoke another version, or what could not be read.
+    Protocol,
+    /// It said nothing, and answered none of the echoes that it was asked for.
+    Silent,
+    /// It did not take what it was sent, until there was too much of it.
+    Slow,
+    /// The same switch connected again.
+    Replaced,
+    /// There are as many switches as may be.
+    NoRoom,
+}
+
+impl Ending {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::Closed => "closed",
+            Ending::Handshake => "handshake",
+            Ending::Protocol => "protocol",
+            Ending::Silent => "silent",
+            Ending::Slow => "slow",
+            Ending::Replaced => "replaced",
+            Ending::NoRoom => "no_room",
+        }
+    }
+}
+
 /// What is there twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -377,6 +412,16 @@ impl SetupTime {
 }
 
 impl Event {
+    /// Why a connection ended, if it did.
+    pub fn ending(&self) -> Option<Ending> {
+        match self {
+            Event::SwitchGone { cause, .. } | Event::ConnectionRefused { cause, .. } => {
+                Some(*cause)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this is a decision about a stream, rather than a notice about the network: the
     /// sequence that two runs of one scenario share.
     pub fn is_decision(&self) -> bool {

@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::stream::{Stream, StreamKey};
 use crate::switch::{Concern, Switch, Then};
 use crate::topology::Topology;
-use crate::{Attachment, Config, DatapathId, Event, Mac};
+use crate::{Attachment, Config, DatapathId, Ending, Event, Mac};
 
 /// A connection to a switch, numbered by the driver; a number is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,8 +39,8 @@ pub enum Input {
     Message(ConnectionId, Message),
     /// It sent a whole message, this one, that cannot be read.
     Undecodable(ConnectionId, Vec<u8>, rust_openflow::Error),
-    /// The connection is gone; the text says why.
-    Gone(ConnectionId, String),
+    /// The connection is gone; the text says why in words.
+    Gone(ConnectionId, Ending, String),
     /// There is another controller, and that one decides. To be said before any switch connects.
     Stand,
     /// This controller decides from now on, by this generation. The incarnation is that of
@@ -124,11 +124,15 @@ pub(crate) enum Timer {
 pub struct Fabric {
     pub(crate) config: Config,
     pub(crate) now: Time,
+    /// Since when what switches said may wait to be handed in.
+    behind: Option<Time>,
     pub(crate) standing: Standing,
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
     pub(crate) switches: BTreeMap<DatapathId, Switch>,
     pub(crate) topology: Topology,
     pub(crate) prober: Prober,
+    /// When the last round of probes was sent.
+    pub(crate) probed_at: Time,
     pub(crate) hosts: Hosts,
     pub(crate) claims: Claims,
     pub(crate) neighbours: Neighbours,
@@ -166,11 +170,13 @@ impl Fabric {
         let limits = &config.limits;
         Fabric {
             now: Time::ZERO,
+            behind: None,
             standing: Standing::Alone,
             sessions: BTreeMap::new(),
             switches: BTreeMap::new(),
             topology: Topology::default(),
             prober: Prober::new(&config.probe_key),
+            probed_at: Time::ZERO,
             hosts: Hosts::new(limits.hosts, limits.hosts_per_port, limits.host_idle),
             claims: Claims::default(),
             neighbours: Neighbours::new(limits.held_frames),
@@ -195,6 +201,20 @@ impl Fabric {
             outputs: VecDeque::new(),
             config,
         }
+    }
+
+    /// Says since when messages of switches wait to be handed in; `None` if none does. To be said
+    /// before a message that was not handed in at once, and before time passes.
+    ///
+    /// Whoever has more to hand in than there is time for would else find switches silent and probes
+    /// late whose messages wait: nothing is judged by a time up to which not all was heard.
+    pub fn behind(&mut self, since: Option<Time>) {
+        self.behind = since;
+    }
+
+    /// The time up to which everything that switches said was heard.
+    pub(crate) fn heard_until(&self) -> Time {
+        self.behind.map_or(self.now, |since| since.min(self.now))
     }
 
     /// How many packet-ins of each class came: `lldp`, `arp`, `rtmp`, `answer` and `unknown`, and the
@@ -333,7 +353,7 @@ impl Machine for Fabric {
             Input::Undecodable(connection, frame, error) => {
                 self.undecodable(connection, &frame, &error);
             }
-            Input::Gone(connection, reason) => self.gone(connection, reason),
+            Input::Gone(connection, cause, reason) => self.gone(connection, cause, reason),
             Input::Stand => self.stand(),
             Input::Lead { generation, incarnation, replica } => {
                 self.lead(generation, incarnation, *replica);

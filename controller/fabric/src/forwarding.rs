@@ -60,7 +60,8 @@ impl Fabric {
         let patience = self.config.probe_interval * (LOST_PROBES + 1);
         // Links of a switch that is away cannot be probed, and go on carrying frames.
         let live: Vec<_> = self.switches.values().filter(|s| s.is_live()).map(|s| s.id).collect();
-        let stale = self.topology.expire_links(self.now - patience, |end| live.contains(&end));
+        let since = self.heard_until() - patience;
+        let stale = self.topology.expire_links(since, |end| live.contains(&end));
         for (from, to) in &stale {
             self.event(Event::Link { from: *from, to: *to, up: false });
         }
@@ -72,6 +73,12 @@ impl Fabric {
             self.reforward();
             self.reconsider_all();
         }
+        self.agenda.set(Timer::Probe, self.now + self.config.probe_interval);
+        if self.heard_until() < self.probed_at {
+            // What the last round found waits to be handed in; one more would wait behind it.
+            return;
+        }
+        self.probed_at = self.now;
         let ports: Vec<_> = self
             .switches
             .values()
@@ -86,7 +93,6 @@ impl Fabric {
         for connection in connections {
             self.ask_for_echo(connection);
         }
-        self.agenda.set(Timer::Probe, self.now + self.config.probe_interval);
     }
 
     /// A probe of ours arrived: there is a link.
@@ -120,7 +126,7 @@ impl Fabric {
     fn measure(&mut self, probe: Probe, to: Attachment) -> bool {
         let control = self.control_delay(probe.from.switch).zip(self.control_delay(to.switch));
         let Some((there, back)) = control else { return false };
-        let taken = self.now.since(probe.sent).saturating_sub(there + back);
+        let taken = self.heard_until().since(probe.sent).saturating_sub(there + back);
         let Some(delay) = self.topology.measured(probe.from, taken) else { return false };
         let delay_us = delay.as_nanos() / 1000;
         self.event(Event::LinkDelay { from: probe.from, to, delay_us });
@@ -275,20 +281,12 @@ impl Fabric {
     /// Brings every switch's entry for a host up to date.
     pub(crate) fn forward_host(&mut self, mac: Mac) {
         let at = self.hosts.host(mac).map(|host| host.at);
-        let mut switches: Vec<_> = self.switches.keys().copied().collect();
-        if let Some(at) = at {
-            // From the host outwards: whoever is sent along the new way finds it laid before him, and
-            // no two switches send a frame back and forth while only one of them knows.
-            let paths = self.topology.paths_to(at.switch);
-            let cost = |switch: &DatapathId| match paths.get(switch) {
-                Some(hop) => hop.cost,
-                None if *switch == at.switch => Span::ZERO,
-                None => Span::MAX,
-            };
-            switches.sort_by_key(|switch| (cost(switch), *switch));
-        }
-        for switch in switches {
-            match at.and_then(|at| self.way(switch, mac, at)) {
+        let mut ways = self.ways(mac, at);
+        // From the host outwards: whoever is sent along the new way finds it laid before him, and no two
+        // switches send a frame back and forth while only one of them knows.
+        ways.sort_unstable();
+        for (_, switch, port) in ways {
+            match port {
                 Some(port) => {
                     self.set_entry(switch, &Concern::Common, pipeline::to_host(mac, port));
                 }
@@ -300,13 +298,23 @@ impl Fabric {
         }
     }
 
-    /// The port by which a switch reaches a host; of equal ones, each host has its own.
-    fn way(&self, from: DatapathId, mac: Mac, to: Attachment) -> Option<u32> {
-        if from == to.switch {
-            return Some(to.port);
-        }
-        let paths = self.topology.paths_to(to.switch);
-        choose(&paths.get(&from)?.ports, &mac.0, from)
+    /// How far every switch is from a host, and the port by which it reaches it; of equal ones, each
+    /// host has its own.
+    fn ways(&self, mac: Mac, at: Option<Attachment>) -> Vec<(Span, DatapathId, Option<u32>)> {
+        let paths = at.map(|at| self.topology.paths_to(at.switch));
+        let way = |from: DatapathId| {
+            let (at, paths) = (at?, paths.as_ref()?);
+            if from == at.switch {
+                return Some((Span::ZERO, at.port));
+            }
+            let hop = paths.get(&from)?;
+            Some((hop.cost, choose(&hop.ports, &mac.0, from)?))
+        };
+        let ways = self.switches.keys().map(|switch| match way(*switch) {
+            Some((cost, port)) => (cost, *switch, Some(port)),
+            None => (Span::MAX, *switch, None),
+        });
+        ways.collect()
     }
 
     /// Brings all forwarding up to date after the graph changed.

@@ -60,7 +60,7 @@ mod view_flows;
 pub use config::{Config, ConfigError, Limits, RTMP_PORT};
 pub use election::{Claim, Election, PATIENCE, Turn};
 pub use event::{
-    Duplicate, Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime,
+    Duplicate, Ending, Event, InspectionEnd, Limit, NotNear, PeeringAddresses, RoleEnd, SetupTime,
     Withdrawal,
 };
 pub use fabric::{ConnectionId, Fabric, Input, Output};

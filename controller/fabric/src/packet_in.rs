@@ -39,7 +39,7 @@ impl Fabric {
         }
         match frame.content {
             Content::Lldp(payload) => {
-                let probe = self.prober.receive(payload, self.now, PROBE_AGE);
+                let probe = self.prober.receive(payload, self.heard_until(), PROBE_AGE);
                 if let Some(probe) = probe {
                     self.probed(probe, at);
                 }

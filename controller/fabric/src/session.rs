@@ -11,7 +11,7 @@ use rust_openflow::{Hello, VERSION_13};
 
 use crate::audit::ours;
 use crate::delay::Least;
-use crate::event::Limit;
+use crate::event::{Ending, Limit};
 use crate::fabric::{ConnectionId, Fabric, Output, Timer};
 use crate::pipeline::GroupName;
 use crate::stream::Place;
@@ -20,6 +20,9 @@ use crate::{Attachment, DatapathId, Event, pipeline};
 
 /// How long a connection may take to say who it is.
 const HANDSHAKE: Span = Span::from_secs(5);
+/// Echoes that a connection leaves unanswered, an interval apart, before it counts as gone. That time
+/// has passed is not enough: whoever was stopped meanwhile, this program for one, has not asked.
+const ECHOES: u32 = 2;
 /// An echo older than this says nothing about the control channel as it is now.
 const STALE_ECHO: Span = Span::from_secs(10);
 /// Messages of one connection that may be undecodable before it is closed.
@@ -32,10 +35,20 @@ const PORT_MAX: u32 = 0xffff_ff00;
 pub(crate) struct Session {
     greeted: bool,
     switch: Option<DatapathId>,
+    since: Time,
     heard: Time,
+    /// Echoes it was asked for since it was heard.
+    asked: u32,
     undecodable: u32,
     /// Round trips of echoes: what the control channel itself takes.
     round_trips: Least,
+}
+
+impl Session {
+    fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.asked = 0;
+    }
 }
 
 impl Fabric {
@@ -43,7 +56,9 @@ impl Fabric {
         let session = Session {
             greeted: false,
             switch: None,
+            since: self.now,
             heard: self.now,
+            asked: 0,
             undecodable: 0,
             round_trips: Least::default(),
         };
@@ -53,40 +68,50 @@ impl Fabric {
         self.agenda.set(Timer::Echo(connection), self.now + self.config.echo_interval);
     }
 
-    pub(crate) fn gone(&mut self, connection: ConnectionId, reason: String) {
+    pub(crate) fn gone(&mut self, connection: ConnectionId, cause: Ending, reason: String) {
         let Some(session) = self.sessions.remove(&connection) else { return };
         self.agenda.cancel(&Timer::Handshake(connection));
         self.agenda.cancel(&Timer::Echo(connection));
         let Some(switch) = session.switch else {
-            self.event(Event::ConnectionRefused { connection: connection.0, reason });
+            self.event(Event::ConnectionRefused { connection: connection.0, cause, reason });
             return;
         };
         if let Some(state) = self.switches.get_mut(&switch)
             && state.connection == Some(connection)
         {
             state.attach(None);
-            self.event(Event::SwitchGone { switch, reason });
+            self.event(Event::SwitchGone { switch, cause, reason });
             // A tree that waits for it would wait for long.
             self.reconsider_all();
         }
     }
 
     pub(crate) fn handshake_due(&mut self, connection: ConnectionId) {
-        if self.sessions.get(&connection).is_some_and(|session| session.switch.is_none()) {
-            self.close(connection, "it did not finish the handshake in time".to_owned());
+        let heard_until = self.heard_until();
+        let Some(session) = self.sessions.get(&connection).filter(|s| s.switch.is_none()) else {
+            return;
+        };
+        if heard_until.since(session.since) < HANDSHAKE {
+            self.agenda.set(Timer::Handshake(connection), self.now + HANDSHAKE);
+            return;
         }
+        let reason = "it did not finish the handshake in time".to_owned();
+        self.close(connection, Ending::Handshake, reason);
     }
 
     pub(crate) fn echo_due(&mut self, connection: ConnectionId) {
-        let Some(session) = self.sessions.get(&connection) else { return };
-        let silent = self.now.since(session.heard);
-        let introduced = session.switch.is_some();
+        let heard_until = self.heard_until();
         let interval = self.config.echo_interval;
-        if silent >= interval * 3 {
-            self.close(connection, format!("it was silent for {:.1} s", silent.as_secs_f64()));
+        let Some(session) = self.sessions.get_mut(&connection) else { return };
+        let silent = heard_until.since(session.heard);
+        let introduced = session.switch.is_some();
+        if silent >= interval * u64::from(ECHOES + 1) && session.asked >= ECHOES {
+            let reason = format!("it was silent for {:.1} s", silent.as_secs_f64());
+            self.close(connection, Ending::Silent, reason);
             return;
         }
         if silent >= interval {
+            session.asked += 1;
             self.ask_for_echo(connection);
         }
         if introduced {
@@ -103,7 +128,7 @@ impl Fabric {
     }
 
     fn echoed(&mut self, connection: ConnectionId, data: &[u8]) {
-        let now = self.now;
+        let now = self.heard_until();
         let asked = data.try_into().ok().map(|sent| Time::from_nanos(u64::from_be_bytes(sent)));
         let Some(asked) = asked.filter(|asked| *asked <= now && now.since(*asked) < STALE_ECHO)
         else {
@@ -127,8 +152,9 @@ impl Fabric {
         frame: &[u8],
         error: &rust_openflow::Error,
     ) {
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(&connection) else { return };
-        session.heard = self.now;
+        session.hear(now);
         session.undecodable += 1;
         let (greeted, count, switch) = (session.greeted, session.undecodable, session.switch);
         let xid = frame.get(4..8).and_then(|xid| xid.try_into().ok()).map_or(0, u32::from_be_bytes);
@@ -144,15 +170,16 @@ impl Fabric {
         self.say(connection, xid, Body::Error(ErrorMessage { kind, code, data }));
         let reason = format!("it sent a message that cannot be read: {error}");
         if !greeted || count > UNDECODABLE {
-            self.close(connection, reason);
+            self.close(connection, Ending::Protocol, reason);
         } else if let Some(switch) = switch {
             self.event(Event::Undecodable { switch, reason });
         }
     }
 
     pub(crate) fn message(&mut self, connection: ConnectionId, message: Message) {
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(&connection) else { return };
-        session.heard = self.now;
+        session.hear(now);
         let (greeted, switch) = (session.greeted, session.switch);
         let xid = message.xid;
         match (message.body, switch) {
@@ -164,7 +191,7 @@ impl Fabric {
             }
             (Body::Error(error), None) => {
                 let reason = format!("it answered with error {:?} code {}", error.kind, error.code);
-                self.close(connection, reason);
+                self.close(connection, Ending::Protocol, reason);
             }
             // Nothing else means anything before it is known which switch speaks.
             (_, None) => {}
@@ -199,7 +226,7 @@ impl Fabric {
                 "it speaks OpenFlow 0x{version:02x} and not 1.3 (0x04); on Open vSwitch: \
                  ovs-vsctl set bridge NAME protocols=OpenFlow13"
             );
-            self.close(connection, reason);
+            self.close(connection, Ending::Protocol, reason);
             return;
         }
         if let Some(session) = self.sessions.get_mut(&connection)
@@ -235,13 +262,14 @@ impl Fabric {
     /// Takes a connection for a switch's, and asks the switch what it holds.
     fn bring_in(&mut self, connection: ConnectionId, id: DatapathId) {
         if !self.know_switch(id) {
-            self.close(connection, "there are as many switches as may be".to_owned());
+            let reason = "there are as many switches as may be".to_owned();
+            self.close(connection, Ending::NoRoom, reason);
             return;
         }
         let before = self.switches.get(&id).and_then(|switch| switch.connection);
         if let Some(before) = before {
             // A switch that reconnects is often quicker than the end of its old connection.
-            self.close(before, format!("datapath {id} connected again"));
+            self.close(before, Ending::Replaced, format!("datapath {id} connected again"));
         }
         if let Some(session) = self.sessions.get_mut(&connection) {
             session.switch = Some(id);
@@ -449,7 +477,7 @@ impl Fabric {
 
     fn error(&mut self, id: DatapathId, xid: u32, error: &ErrorMessage) {
         let Some(switch) = self.switches.get_mut(&id) else { return };
-        let Some(concern) = switch.concern_of(xid).cloned() else { return };
+        let Some(concern) = switch.concern_of(xid) else { return };
         if concern == Concern::TcpFlags && std::mem::replace(&mut switch.tcp_flags, false) {
             // None of them can be there, so there is none to remove.
             switch.ledger.remove_all(pipeline::needs_tcp_flags);
@@ -473,9 +501,9 @@ impl Fabric {
         self.output(Output::Send(connection, Message::new(xid, body)));
     }
 
-    fn close(&mut self, connection: ConnectionId, reason: String) {
+    fn close(&mut self, connection: ConnectionId, cause: Ending, reason: String) {
         self.output(Output::Close(connection));
-        self.gone(connection, reason);
+        self.gone(connection, cause, reason);
     }
 }
 

@@ -170,6 +170,7 @@ pub(crate) struct Switch {
     barriers: BTreeMap<u32, Vec<Then>>,
     /// To be confirmed by the next barrier.
     waiting: Vec<Then>,
+    /// Of messages sent lately, those that are about something in particular.
     sent: VecDeque<(u32, Concern)>,
     rates: BTreeMap<Class, TokenBucket>,
     /// What one port may take of the control classes, and of frames to hosts not known.
@@ -232,17 +233,21 @@ impl Switch {
         let xid = self.next_xid;
         // 0 is left to messages that are nobody's answer.
         self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
-        if self.sent.len() == REMEMBERED {
-            self.sent.pop_front();
+        if concern != Concern::Common {
+            if self.sent.len() == REMEMBERED {
+                self.sent.pop_front();
+            }
+            self.sent.push_back((xid, concern));
         }
-        self.sent.push_back((xid, concern));
         self.outbox.push(Message::new(xid, body));
         xid
     }
 
     /// What the message `xid` was about.
-    pub(crate) fn concern_of(&self, xid: u32) -> Option<&Concern> {
-        self.sent.iter().rev().find(|(sent, _)| *sent == xid).map(|(_, concern)| concern)
+    pub(crate) fn concern_of(&self, xid: u32) -> Option<Concern> {
+        let listed = self.sent.iter().rev().find(|(sent, _)| *sent == xid);
+        let concern = listed.map_or(Concern::Common, |(_, concern)| concern.clone());
+        (1..self.next_xid).contains(&xid).then_some(concern)
     }
 
     /// Whether an entry that is said to be deleted was deleted by us, lately.

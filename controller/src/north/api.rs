@@ -57,6 +57,7 @@ pub(super) fn router(north: North) -> Router {
             sent: sent.clone(),
             received: received.clone(),
             events: events.clone(),
+            endings: glance.journal.endings().clone(),
             queues: glance.queues.clone(),
         })
     });

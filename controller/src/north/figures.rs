@@ -102,6 +102,8 @@ pub(super) fn text(glance: &Glance<'_>) -> String {
         });
     page.counters("messages", "OpenFlow messages by direction and type", messages);
     page.counters("events", "Events by name", by("event", events));
+    let endings = by("cause", glance.journal.endings());
+    page.counters("connections_ended", "Connections of switches that ended, by why", endings);
     let queues = glance.queues.iter().map(|q| (vec![("switch", q.switch.to_string())], q.bytes));
     page.gauges("queue_bytes", "Bytes that a switch has not taken yet", queues);
     let roles = Standing::ALL.map(|(role, name)| {

@@ -26,6 +26,8 @@ pub(super) struct Counters {
     pub(super) received: BTreeMap<&'static str, u64>,
     /// Events by name.
     pub(super) events: BTreeMap<String, u64>,
+    /// Connections of switches that ended, by why.
+    pub(super) endings: BTreeMap<&'static str, u64>,
     /// What waits for each connected switch.
     pub(super) queues: Vec<Queue>,
 }

@@ -1,6 +1,6 @@
 //! Switches that go, come back, refuse, or talk nonsense.
 
-use nearcast_fabric::{ConnectionId, Input};
+use nearcast_fabric::{ConnectionId, Ending, Input};
 use nearcast_machine::{Machine, Span};
 use rust_openflow::v13::{
     Action, Body, FlowMod, GroupCommand, GroupMod, GroupType, Instruction, Message,
@@ -156,6 +156,57 @@ fn a_silent_connection_is_asked_and_then_closed() {
     world.switches.get_mut(&1).expect("s1").mute = true;
     world.run(Span::from_secs(30));
     assert_eq!(world.closed, [mute, id]);
+    let endings: Vec<_> = world.events.iter().filter_map(Event::ending).collect();
+    assert_eq!(endings, [Ending::Handshake, Ending::Silent]);
+}
+
+#[test]
+fn a_switch_whose_messages_wait_to_be_handed_in_is_not_taken_for_silent() {
+    let mut world = World::single(config(), 0);
+    let id = world.connections[&1];
+    // Whatever is said from here on is not handed in: to the fabric, it is as if nothing came.
+    let since = world.now;
+    world.fabric.behind(Some(since));
+    world.switches.get_mut(&1).expect("s1").mute = true;
+    let late = ConnectionId(99);
+    world.fabric.handle(world.now, Input::Connected(late));
+    world.run(Span::from_secs(60));
+    assert!(world.closed.is_empty(), "nobody knows what the switch said: {:?}", world.events);
+
+    // All of it was handed in, and there was nothing.
+    world.fabric.behind(None);
+    world.run(Span::from_secs(5));
+    assert_eq!(world.closed, [late], "the switch must be asked first");
+    world.run(Span::from_secs(15));
+    assert_eq!(world.closed, [late, id]);
+}
+
+#[test]
+fn a_controller_that_was_stopped_for_a_while_asks_before_it_judges() {
+    let mut world = World::single(config(), 0);
+    world.now += Span::from_secs(100);
+    world.fabric.expire(world.now);
+    world.settle();
+    world.run(Span::from_secs(30));
+    assert!(world.closed.is_empty(), "{:?}", world.events);
+}
+
+#[test]
+fn links_outlive_a_time_in_which_their_probes_wait() {
+    let mut world = World::new(config());
+    for id in [1, 2] {
+        world.add_switch(id, if id == 1 { "s1" } else { "s2" });
+    }
+    world.add_link((1, 1), (2, 1));
+    for id in [1, 2] {
+        world.connect(id);
+    }
+    world.run(Span::from_secs(12));
+    assert_eq!(world.count("link"), 2);
+    world.lag = Span::from_secs(12);
+    world.run(Span::from_secs(100));
+    assert_eq!(world.count("link"), 2, "neither is lost: {:?}", world.events);
+    assert!(world.closed.is_empty());
 }
 
 #[test]
@@ -166,7 +217,7 @@ fn a_switch_that_connects_twice_is_heard_by_its_new_connection() {
     world.run(Span::from_secs(1));
     assert_eq!(world.closed, [old]);
     // The end of the old connection arrives late and means nothing.
-    world.fabric.handle(world.now, Input::Gone(old, "late".to_owned()));
+    world.fabric.handle(world.now, Input::Gone(old, Ending::Closed, "late".to_owned()));
     world.settle();
     assert!(world.reaches("b", "v1"));
 }

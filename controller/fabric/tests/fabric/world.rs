@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use nearcast_fabric::{
-    Config, ConnectionId, Event, Fabric, Input, Limits, Output, Replica, Update,
+    Config, ConnectionId, Ending, Event, Fabric, Input, Limits, Output, Replica, Update,
 };
 use nearcast_machine::{Machine, Span, Time};
 use nearcast_media::peering::{self, Answer, Offer, Withdraw};
@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) delays: BTreeMap<(u64, u32), Span>,
     /// How long messages take between a switch and the fabric, one way.
     pub(crate) control: BTreeMap<u64, Span>,
+    /// How long what a switch said waits to be handed in, as by a driver that is overloaded.
+    pub(crate) lag: Span,
     /// How long a host waits for what it sent to arrive.
     pub(crate) patience: Span,
     pub(crate) events: Vec<Event>,
@@ -122,6 +124,7 @@ impl World {
             links: BTreeMap::new(),
             delays: BTreeMap::new(),
             control: BTreeMap::new(),
+            lag: Span::ZERO,
             patience: Span::ZERO,
             events: Vec::new(),
             said: Vec::new(),
@@ -204,7 +207,7 @@ impl World {
 
     fn tell_fabric(&mut self, switch: u64, message: Message) {
         if let Some(id) = self.connections.get(&switch).copied() {
-            self.later(self.control_delay(switch), Item::ToFabric(id, message));
+            self.later(self.control_delay(switch) + self.lag, Item::ToFabric(id, message));
         }
     }
 
@@ -335,7 +338,7 @@ impl World {
     /// Breaks a switch's connection.
     pub(crate) fn disconnect(&mut self, switch: u64, reason: &str) {
         let id = self.connections.remove(&switch).expect("a connected switch");
-        self.fabric.handle(self.now, Input::Gone(id, reason.to_owned()));
+        self.fabric.handle(self.now, Input::Gone(id, Ending::Closed, reason.to_owned()));
         self.settle();
     }
 
@@ -379,6 +382,9 @@ impl World {
             let arrives = self.items.keys().next().map_or(end, |(at, _)| *at);
             let next = due.min(arrives).max(self.now);
             self.now = next.min(end).min(self.now + Span::from_millis(500));
+            if self.lag > Span::ZERO {
+                self.fabric.behind(Some(self.now - self.lag));
+            }
             self.fabric.expire(self.now);
             let ids: Vec<_> = self.switches.keys().copied().collect();
             for id in ids {
