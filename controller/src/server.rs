@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nearcast_fabric::{
-    Config, ConnectionId, Ending, Event, Fabric, Input, Output, Standing, Turn,
-};
+use nearcast_fabric::{Config, ConnectionId, Ending, Event, Fabric, Input, Output, Standing, Turn};
 use nearcast_machine::{Machine, Span, Time};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};

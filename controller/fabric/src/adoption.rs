@@ -294,7 +294,7 @@ impl Fabric {
             for viewer in peering.viewers.values_mut().filter(here) {
                 let bucket = pipeline::bucket(&viewer.place.known_as(viewer.alias), address, range);
                 viewer.joined =
-                    found.map_or(viewer.joined, |group| group.buckets.contains(&bucket));
+                    found.map_or(viewer.joined, |group| group.copies().contains(&bucket));
                 there.extend(viewer.joined.then_some(viewer.place.mac));
             }
             let broadcaster = &peering.broadcaster;

@@ -8,7 +8,7 @@
 
 use rust_openflow::v13::{
     Body, FlowMod, FlowRemoved, FlowRemovedReason, FlowStatsRequest, MultipartReply,
-    MultipartRequest, Reply, Request,
+    MultipartRequest, Reply, Request, meter_number,
 };
 
 use nearcast_machine::Span;
@@ -16,8 +16,9 @@ use nearcast_machine::Span;
 use crate::entry::{Cookie, EntryKey, Purpose};
 use crate::fabric::{Fabric, Timer};
 use crate::ledger::Change;
+use crate::metering::Metering;
 use crate::switch::{Audit, Concern, Reading};
-use crate::{DatapathId, Event, pipeline, translate};
+use crate::{DatapathId, Event, meters, pipeline, translate};
 
 /// Of so many audits one reads every entry.
 const WHOLE: u64 = 6;
@@ -65,6 +66,12 @@ impl Reading {
                 }
                 self.groups_read = !more;
             }
+            Reply::MeterConfig(found) => {
+                let ours = found.iter().filter(|config| meters::is_ours(config.meter_id));
+                self.meters.extend(ours.map(|config| (config.meter_id, meters::read(config))));
+                self.meters_read = !more;
+            }
+            Reply::MeterFeatures(features) => self.metering = Metering::offered(&features),
             _ => {}
         }
     }
@@ -91,6 +98,11 @@ impl Fabric {
         }
         // What we deleted ourselves may be wanted again by now, and was said so.
         if !switch.is_live() || switch.was_removing(&key, now) {
+            return;
+        }
+        if switch.ledger.is_metered(&key) {
+            // Its meter may be gone too, which no message says. What stands below does meanwhile.
+            self.agenda.set(Timer::Audit(id), now + BURST);
             return;
         }
         let with_group = removed.reason == FlowRemovedReason::GroupDelete;
@@ -136,11 +148,18 @@ impl Fabric {
         let entries = if whole { Request::Flow(ours()) } else { Request::Aggregate(ours()) };
         // Both answers are about what stands after all that was said so far.
         switch.send(Concern::Common, Body::BarrierRequest);
-        let asked = [entries, Request::GroupDesc].map(|request| {
+        let metered = switch.ledger.meters().next().is_some();
+        let mut requests = vec![entries, Request::GroupDesc];
+        if metered {
+            let all = meter_number::ALL;
+            requests.extend([Request::Meter(all), Request::MeterConfig(all)]);
+        }
+        let ask = |request| {
             switch.send(Concern::Common, Body::MultipartRequest(MultipartRequest::new(request)))
-        });
+        };
+        let asked = requests.into_iter().map(ask).collect();
         let revision = switch.ledger.revision();
-        switch.audit = Some(Audit { revision, asked: asked.into(), whole, ..Audit::default() });
+        switch.audit = Some(Audit { revision, asked, whole, metered, ..Audit::default() });
         self.flush(id);
     }
 
@@ -152,6 +171,10 @@ impl Fabric {
         };
         match reply.body {
             Reply::Aggregate(sum) => audit.count = Some(sum.flow_count as usize),
+            Reply::Meter(stats) => {
+                self.count_metered(id, &stats);
+                return;
+            }
             body => audit.reading.tables(body, reply.more),
         }
         if !audit.is_complete() {
@@ -164,15 +187,19 @@ impl Fabric {
         }
         if audit.whole {
             self.restore(id, audit.reading);
-        } else if !switch.ledger.may_agree(audit.count.unwrap_or(0), &audit.reading.groups) {
-            self.audit(id, true);
+        } else {
+            let Reading { groups, meters, .. } = &audit.reading;
+            if !switch.ledger.may_agree(audit.count.unwrap_or(0), groups, meters) {
+                self.audit(id, true);
+            }
         }
     }
 
     /// Puts back what is missing on a live switch, and removes what should not be there.
     fn restore(&mut self, id: DatapathId, reading: Reading) {
         let Some(switch) = self.switches.get_mut(&id) else { return };
-        let (changes, outcome) = switch.ledger.reconcile(&reading.entries, &reading.groups);
+        let Reading { entries, groups, meters, .. } = &reading;
+        let (changes, outcome) = switch.ledger.reconcile(entries, groups, meters);
         let removed = outcome.removed + reading.garbage.len();
         if outcome.added + outcome.groups + removed == 0 {
             return;

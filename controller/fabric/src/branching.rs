@@ -277,7 +277,13 @@ impl Fabric {
     }
 
     /// Wants a group on a switch; `true` if something had to be changed.
-    fn set_group(&mut self, switch: DatapathId, concern: &Concern, id: u32, group: Group) -> bool {
+    pub(crate) fn set_group(
+        &mut self,
+        switch: DatapathId,
+        concern: &Concern,
+        id: u32,
+        group: Group,
+    ) -> bool {
         let state = self.switches.get_mut(&switch);
         let change = state.and_then(|switch| switch.ledger.set_group(id, group));
         let changed = change.is_some();
@@ -285,7 +291,7 @@ impl Fabric {
         changed
     }
 
-    fn remove_group(&mut self, switch: DatapathId, id: u32) {
+    pub(crate) fn remove_group(&mut self, switch: DatapathId, id: u32) {
         let state = self.switches.get_mut(&switch);
         let change = state.and_then(|switch| switch.ledger.remove_group(id));
         self.make(switch, &Concern::Common, change);

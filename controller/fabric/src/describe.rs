@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Subnet;
-use crate::entry::{Masked, Pattern, Step};
+use crate::entry::{Masked, Note, Pattern, Step};
 
 /// The fields that count, by name.
 pub(crate) fn pattern(pattern: &Pattern) -> BTreeMap<&'static str, String> {
@@ -20,7 +20,15 @@ pub(crate) fn pattern(pattern: &Pattern) -> BTreeMap<&'static str, String> {
         destination_port,
         icmpv6_type,
         tcp_flags,
+        vlan,
+        noted_port,
+        noted_round,
     } = pattern;
+    // As the metadata is written, with the mask of the bits that count.
+    let noted = noted_port.map(|port| match noted_round {
+        true => format!("0x1{port:08x}/0x1ffffffff"),
+        false => format!("0x{port:08x}/0xffffffff"),
+    });
     let fields = [
         ("in_port", in_port.map(|port| port.to_string())),
         ("eth_src", eth_source.map(|mac| mac.to_string())),
@@ -35,6 +43,8 @@ pub(crate) fn pattern(pattern: &Pattern) -> BTreeMap<&'static str, String> {
         ("tp_dst", destination_port.map(|port| port.to_string())),
         ("icmpv6_type", icmpv6_type.map(|kind| kind.to_string())),
         ("tcp_flags", tcp_flags.map(|flags| format!("0x{flags:03x}"))),
+        ("vlan_vid", vlan.map(|vlan| masked(vlan, 0x0fff))),
+        ("metadata", noted),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
@@ -55,6 +65,14 @@ fn masked<T: std::fmt::Display + PartialEq>(field: Masked<T>, exact: T) -> Strin
     }
 }
 
+/// What is noted for later tables.
+pub(crate) fn note(note: Note) -> String {
+    match note {
+        Note::Port(port) => format!("write_metadata:0x{port:08x}/0xffffffff"),
+        Note::Round => "write_metadata:0x100000000/0x100000000".to_owned(),
+    }
+}
+
 /// One action.
 pub(crate) fn step(step: &Step) -> String {
     match step {
@@ -65,6 +83,11 @@ pub(crate) fn step(step: &Step) -> String {
         Step::Group(id) => format!("group:{id}"),
         Step::Output(port) => format!("output:{port}"),
         Step::Controller => "controller".to_owned(),
+        Step::MeteredController(meter) => format!("controller(meter_id={meter})"),
+        Step::Back => "in_port".to_owned(),
+        Step::PushTag => "push_vlan:0x8100".to_owned(),
+        Step::SetTag(label) => format!("set_field:{label}->vlan_vid"),
+        Step::PopTag => "pop_vlan".to_owned(),
     }
 }
 

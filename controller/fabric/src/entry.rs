@@ -22,6 +22,12 @@ pub(crate) struct Pattern {
     pub(crate) icmpv6_type: Option<u8>,
     /// TCP flags that must be set.
     pub(crate) tcp_flags: Option<u16>,
+    /// The VLAN id of a tag that must be there.
+    pub(crate) vlan: Option<Masked<u16>>,
+    /// The port that was noted by an earlier table.
+    pub(crate) noted_port: Option<u32>,
+    /// That the packet came by the way round a link was noted. Only together with a port.
+    pub(crate) noted_round: bool,
 }
 
 /// A value of which only the bits of the mask count.
@@ -48,6 +54,25 @@ pub(crate) enum Step {
     Output(u32),
     /// The whole packet, to the controller.
     Controller,
+    /// The same, if this meter lets the copy pass. What comes after happens in any case.
+    MeteredController(u32),
+    /// Out of the port that the packet came in by, which [`Step::Output`] never does.
+    Back,
+    /// Adds a VLAN tag.
+    PushTag,
+    /// Sets the VLAN id of the outermost tag.
+    SetTag(u16),
+    /// Removes the outermost VLAN tag.
+    PopTag,
+}
+
+/// What is noted about a packet for later tables. One note leaves the other as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// The port that it is to leave by.
+    Port(u32),
+    /// It came by the way round a link.
+    Round,
 }
 
 /// What tells entries of one switch apart (OpenFlow 1.3.5 6.4: table, match and priority).
@@ -64,14 +89,38 @@ pub(crate) struct Entry {
     pub(crate) cookie: Cookie,
     pub(crate) steps: Vec<Step>,
     pub(crate) goto: Option<u8>,
+    /// What later tables see as metadata.
+    pub(crate) note: Option<Note>,
+    /// The meter that the packet must pass, or it is dropped.
+    pub(crate) meter: Option<u32>,
     /// Seconds without a packet after which the entry goes, and the switch says so; 0: never.
     pub(crate) idle_secs: u16,
 }
 
-/// A group of type ALL: each bucket gets a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Group {
-    pub(crate) buckets: Vec<Vec<Step>>,
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// Of type ALL: each bucket gets a copy.
+    All(Vec<Vec<Step>>),
+    /// Of type FAST FAILOVER: the first bucket whose port is up gets the packet.
+    Failover(Vec<(u32, Vec<Step>)>),
+}
+
+impl Group {
+    /// The buckets that get a copy each.
+    pub(crate) fn copies(&self) -> &[Vec<Step>] {
+        match self {
+            Group::All(buckets) => buckets,
+            Group::Failover(_) => &[],
+        }
+    }
+}
+
+impl Default for Group {
+    /// One without buckets.
+    fn default() -> Group {
+        Group::All(Vec::new())
+    }
 }
 
 /// Whose entry it is and what for: our mark in the top 16 bits, the kind in the next 8, and a
@@ -130,11 +179,31 @@ impl Cookie {
 
 impl Entry {
     pub(crate) fn new(purpose: Purpose) -> Entry {
-        Entry { cookie: Cookie::new(purpose, 0), steps: Vec::new(), goto: None, idle_secs: 0 }
+        let (cookie, steps) = (Cookie::new(purpose, 0), Vec::new());
+        Entry { cookie, steps, goto: None, note: None, meter: None, idle_secs: 0 }
+    }
+
+    /// Whether it has a copy metered by itself.
+    pub(crate) fn meters_copy(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::MeteredController(_)))
+    }
+
+    /// The meters it needs.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = u32> {
+        let copies = self.steps.iter().filter_map(|step| match step {
+            Step::MeteredController(meter) => Some(*meter),
+            _ => None,
+        });
+        self.meter.into_iter().chain(copies)
     }
 
     pub(crate) fn step(mut self, step: Step) -> Entry {
         self.steps.push(step);
+        self
+    }
+
+    pub(crate) fn note(mut self, note: Note) -> Entry {
+        self.note = Some(note);
         self
     }
 

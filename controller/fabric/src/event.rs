@@ -46,8 +46,8 @@ pub enum Event {
     Undecodable { switch: DatapathId, reason: String },
     /// A switch answered a message with an error (OpenFlow 1.3.5 7.4.4).
     SwitchError { switch: DatapathId, kind: u16, code: u16, concerning: &'static str },
-    /// Somebody else had changed what a switch holds of ours: so many entries and groups were put back
-    /// or put right, and so many entries removed that should not have been there.
+    /// Somebody else had changed what a switch holds of ours: so many entries, and groups and meters, were
+    /// put back or put right, and so many entries removed that should not have been there.
     Restored { switch: DatapathId, entries: usize, removed: usize, groups: usize },
     /// With two controllers: what this one is from now on, to all its switches.
     Standing { role: &'static str, generation: u64 },

@@ -9,6 +9,7 @@ use rust_openflow::v13::Message;
 use crate::agenda::Agenda;
 use crate::aliases::Aliases;
 use crate::claims::{Claim, Claims};
+use crate::detour::Detours;
 use crate::discovery::Prober;
 use crate::distribution::{Tag, Tags};
 use crate::event::Limit;
@@ -97,6 +98,8 @@ pub(crate) enum Timer {
     Restored(DatapathId),
     /// Nothing is under way any more by a tree that was replaced.
     Drained(StreamKey, Tag),
+    /// Ways round links are worked out.
+    Detours,
     /// Peerings of a controller before have run out.
     Orphans(DatapathId),
     /// The other controller is told what changed.
@@ -130,6 +133,7 @@ pub struct Fabric {
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
     pub(crate) switches: BTreeMap<DatapathId, Switch>,
     pub(crate) topology: Topology,
+    pub(crate) detours: Detours,
     pub(crate) prober: Prober,
     /// When the last round of probes was sent.
     pub(crate) probed_at: Time,
@@ -175,6 +179,7 @@ impl Fabric {
             sessions: BTreeMap::new(),
             switches: BTreeMap::new(),
             topology: Topology::default(),
+            detours: Detours::default(),
             prober: Prober::new(&config.probe_key),
             probed_at: Time::ZERO,
             hosts: Hosts::new(limits.hosts, limits.hosts_per_port, limits.host_idle),
@@ -218,7 +223,8 @@ impl Fabric {
     }
 
     /// How many packet-ins of each class came: `lldp`, `arp`, `rtmp`, `answer` and `unknown`, and the
-    /// same with ` dropped` for those above their rate.
+    /// same with ` dropped` for those above their rate, and with ` metered` for those that meters of
+    /// switches dropped before they came.
     pub fn packet_ins(&self) -> &BTreeMap<&'static str, u64> {
         &self.packet_ins
     }
@@ -271,6 +277,7 @@ impl Fabric {
         concern: &Concern,
         placed: crate::pipeline::Placed,
     ) {
+        let placed = self.as_metered(switch, placed);
         let change = self.switches.get_mut(&switch).and_then(|switch| switch.ledger.set(placed));
         self.make(switch, concern, change);
     }
@@ -325,6 +332,7 @@ impl Fabric {
             Timer::Audit(switch) => self.audit_due(switch),
             Timer::Restored(switch) => self.tell_restored(switch),
             Timer::Drained(stream, tag) => self.drained(&stream, tag),
+            Timer::Detours => self.detours_due(),
             Timer::Orphans(switch) => self.drop_orphans(switch),
             // Done after every timer.
             Timer::Publish => {}

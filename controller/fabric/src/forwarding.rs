@@ -139,6 +139,7 @@ impl Fabric {
             for placed in pipeline::trunk(at.port, self.config.virtual_range) {
                 self.set_entry(at.switch, &Concern::Common, placed);
             }
+            self.write_link(at);
             // Hosts seen here before the link was known are somewhere behind it.
             self.forget_hosts(at);
         } else {
@@ -288,7 +289,13 @@ impl Fabric {
         for (_, switch, port) in ways {
             match port {
                 Some(port) => {
-                    self.set_entry(switch, &Concern::Common, pipeline::to_host(mac, port));
+                    let here = at.is_some_and(|at| at.switch == switch);
+                    let placed = if here {
+                        pipeline::to_host(mac, port)
+                    } else {
+                        pipeline::toward_host(mac, port)
+                    };
+                    self.set_entry(switch, &Concern::Common, placed);
                 }
                 None => {
                     let (key, _) = pipeline::to_host(mac, 0);
@@ -329,6 +336,7 @@ impl Fabric {
         for (_, mac) in hosts {
             self.forward_host(mac);
         }
+        self.reconsider_detours();
     }
 
     /// Brings a switch's broadcast entries up to date.

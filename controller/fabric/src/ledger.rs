@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Entry, EntryKey, Group, Purpose, Step};
+use crate::entry::{Entry, EntryKey, Group, Pattern, Purpose, Step};
+use crate::meters::{self, Meter};
 use crate::pipeline;
 
 /// One change to a switch's tables.
@@ -16,11 +17,15 @@ pub(crate) enum Change {
     ModifyGroup(u32, Group),
     /// Removes a group, and with it every entry that leads to it (OpenFlow 1.3.5 6.7).
     RemoveGroup(u32),
+    AddMeter(u32, Meter),
+    ModifyMeter(u32, Meter),
+    /// Removes a meter, and with it every entry that needs it (OpenFlow 1.3.5 6.8).
+    RemoveMeter(u32),
     /// What follows must find what came before done.
     Barrier,
 }
 
-/// The entries and groups that one switch should hold.
+/// The entries, groups and meters that one switch should hold.
 ///
 /// Everything the fabric wants goes through here, connected or not, so that a switch which comes
 /// back is brought from whatever it holds to what is wanted by the difference alone.
@@ -28,6 +33,7 @@ pub(crate) enum Change {
 pub(crate) struct Ledger {
     entries: BTreeMap<EntryKey, Entry>,
     groups: BTreeMap<u32, Group>,
+    meters: BTreeMap<u32, Meter>,
     /// Found on the switch, ours by their cookie, wanted by nobody yet: what a controller before
     /// left, and streams may hang on.
     orphans: BTreeMap<EntryKey, Entry>,
@@ -44,7 +50,7 @@ pub(crate) struct Reconciled {
     pub(crate) kept: usize,
     pub(crate) added: usize,
     pub(crate) removed: usize,
-    /// Groups added, changed and removed.
+    /// Groups and meters added, changed and removed.
     pub(crate) groups: usize,
     pub(crate) orphans: usize,
 }
@@ -101,6 +107,15 @@ impl Ledger {
         self.groups.iter()
     }
 
+    pub(crate) fn meters(&self) -> impl Iterator<Item = (&u32, &Meter)> {
+        self.meters.iter()
+    }
+
+    /// Whether an entry that is wanted needs a meter.
+    pub(crate) fn is_metered(&self, key: &EntryKey) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.meters().next().is_some())
+    }
+
     /// How many entries and groups are wanted.
     pub(crate) fn len(&self) -> (usize, usize) {
         (self.entries.len(), self.groups.len())
@@ -111,11 +126,17 @@ impl Ledger {
         self.revision
     }
 
-    /// Whether a switch that holds so many entries and these groups can hold what it should. Entries
-    /// that were changed, not removed, show only when all are read.
-    pub(crate) fn may_agree(&self, entries: usize, groups: &BTreeMap<u32, Group>) -> bool {
+    /// Whether a switch that holds so many entries, these groups and these meters can hold what it should.
+    /// Entries that were changed, not removed, show only when all are read.
+    pub(crate) fn may_agree(
+        &self,
+        entries: usize,
+        groups: &BTreeMap<u32, Group>,
+        meters: &BTreeMap<u32, Meter>,
+    ) -> bool {
         let known = |id: &u32| self.groups.contains_key(id) || self.orphan_groups.contains(id);
         entries == self.entries.len() + self.orphans.len()
+            && *meters == self.meters
             && groups.keys().all(known)
             && self.groups.iter().all(|(id, group)| groups.get(id) == Some(group))
     }
@@ -136,9 +157,25 @@ impl Ledger {
         self.groups.remove(&id).map(|_| Change::RemoveGroup(id))
     }
 
+    pub(crate) fn set_meter(&mut self, id: u32, meter: Meter) -> Option<Change> {
+        self.revision += 1;
+        match self.meters.insert(id, meter) {
+            Some(before) if before == meter => None,
+            Some(_) => Some(Change::ModifyMeter(id, meter)),
+            None => Some(Change::AddMeter(id, meter)),
+        }
+    }
+
+    pub(crate) fn remove_meter(&mut self, id: u32) -> Option<Change> {
+        self.revision += 1;
+        self.meters.remove(&id).map(|_| Change::RemoveMeter(id))
+    }
+
     /// The entries wanted in one table at one priority.
     pub(crate) fn at(&self, table: u8, priority: u16) -> impl Iterator<Item = &EntryKey> {
-        self.entries.keys().filter(move |key| key.table == table && key.priority == priority)
+        let first = EntryKey { table, priority, pattern: Pattern::default() };
+        let there = move |key: &&EntryKey| key.table == table && key.priority == priority;
+        self.entries.range(first..).map(|(key, _)| key).take_while(there)
     }
 
     /// Removes from the wanted ones all that `unwanted` says.
@@ -147,13 +184,14 @@ impl Ledger {
         keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
-    /// The changes that bring a switch which holds `entries` and `groups` to what is wanted. What
-    /// is right stays untouched; new things come before stale ones go, and groups are there before
-    /// what leads to them.
+    /// The changes that bring a switch which holds `entries`, `groups` and `meters` to what is wanted. What
+    /// is right stays untouched; new things come before stale ones go, and groups and meters are there
+    /// before what needs them.
     pub(crate) fn reconcile(
         &mut self,
         entries: &BTreeMap<EntryKey, Entry>,
         groups: &BTreeMap<u32, Group>,
+        meters: &BTreeMap<u32, Meter>,
     ) -> (Vec<Change>, Reconciled) {
         let mut changes = Vec::new();
         let mut outcome = Reconciled::default();
@@ -167,12 +205,21 @@ impl Ledger {
                 None => changes.push(Change::AddGroup(*id, group.clone())),
             }
         }
+        for (id, meter) in &self.meters {
+            match meters.get(id) {
+                Some(found) if found == meter => continue,
+                Some(_) => changes.push(Change::ModifyMeter(*id, *meter)),
+                None => changes.push(Change::AddMeter(*id, *meter)),
+            }
+        }
         outcome.groups = changes.len();
         if !changes.is_empty() {
             changes.push(Change::Barrier);
         }
         for (key, entry) in &self.entries {
-            if entries.get(key) == Some(entry) {
+            // One that names a meter which is gone passes everything, whatever is made by that id later.
+            let metered = entry.meters().all(|id| meters.contains_key(&id));
+            if metered && entries.get(key) == Some(entry) {
                 outcome.kept += 1;
             } else {
                 outcome.added += 1;
@@ -192,6 +239,12 @@ impl Ledger {
                 changes.push(Change::RemoveGroup(*id));
             }
         }
+        for id in meters.keys().filter(|id| meters::is_ours(**id)) {
+            if !self.meters.contains_key(id) {
+                outcome.groups += 1;
+                changes.push(Change::RemoveMeter(*id));
+            }
+        }
         outcome.orphans = self.orphans.len();
         (changes, outcome)
     }
@@ -209,10 +262,10 @@ impl Ledger {
                 Some(Purpose::Bypass) => {
                     self.entries.insert(*key, entry.clone());
                 }
-                Some(Purpose::Forwarding | Purpose::Alias) => {
+                Some(Purpose::Alias) => {
                     self.orphans.insert(*key, entry.clone());
                 }
-                Some(Purpose::Peering) => {
+                Some(Purpose::Forwarding | Purpose::Peering) => {
                     self.orphans.insert(*key, entry.clone());
                     self.orphan_groups.extend(leads_to(entry).filter(|id| groups.contains_key(id)));
                 }
@@ -278,6 +331,9 @@ mod tests {
                     groups.insert(id, group).expect("modifying a group that is missing fails");
                 }
                 Change::RemoveGroup(id) => drop(groups.remove(&id)),
+                Change::AddMeter(..) | Change::ModifyMeter(..) | Change::RemoveMeter(_) => {
+                    unreachable!("no meters here")
+                }
                 Change::Barrier => {}
             }
         }
@@ -298,10 +354,10 @@ mod tests {
         }
         peering(&mut ledger);
         let (mut entries, mut groups) = (BTreeMap::new(), BTreeMap::new());
-        let (changes, _) = ledger.reconcile(&entries, &groups);
+        let (changes, _) = ledger.reconcile(&entries, &groups, &BTreeMap::new());
         apply(&changes, &mut entries, &mut groups);
 
-        let (changes, outcome) = ledger.reconcile(&entries, &groups);
+        let (changes, outcome) = ledger.reconcile(&entries, &groups, &BTreeMap::new());
         assert_eq!(changes, [Change::Barrier], "nothing is wiped");
         assert_eq!((outcome.added, outcome.removed), (0, 0));
 
@@ -310,7 +366,7 @@ mod tests {
         entries.insert(stale.0, stale.1);
         groups.clear();
         ledger.set(host.clone());
-        let (changes, outcome) = ledger.reconcile(&entries, &groups);
+        let (changes, outcome) = ledger.reconcile(&entries, &groups, &BTreeMap::new());
         assert_eq!((outcome.added, outcome.removed), (1, 1));
         assert!(matches!(changes[0], Change::AddGroup(..)), "before what leads to it: {changes:?}");
         apply(&changes, &mut entries, &mut groups);
@@ -337,7 +393,7 @@ mod tests {
         let (mut entries, mut groups) = (before.entries.clone(), before.groups.clone());
 
         let mut after = Ledger::default();
-        let (changes, outcome) = after.reconcile(&entries, &groups);
+        let (changes, outcome) = after.reconcile(&entries, &groups, &BTreeMap::new());
         assert_eq!(changes, [Change::Barrier]);
         assert_eq!((outcome.orphans, outcome.removed), (2, 0));
         let admitted = after.orphans().iter().find_map(pipeline::admitted);

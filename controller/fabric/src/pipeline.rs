@@ -3,6 +3,10 @@
 //! ```text
 //! table 0 inspect
 //!   900  LLDP                                     -> controller
+//!   895  labelled, from a port on the way round a link
+//!                                                 -> the next port; at its end: label off, that noted
+//!                                                    in the metadata, 1
+//!   890  any other label                          -> drop
 //!   880  from a port that leads to a switch       -> 1      inspected where it entered
 //!   870  ARP to one host                          -> controller and 1
 //!   860  ARP                                      -> controller
@@ -33,11 +37,19 @@
 //!     0  anything                                 -> 2
 //! table 2 forwarding
 //!   110  to the virtual MAC                       -> drop
-//!   100  to a host                                -> its port, or the one on the way there
+//!   100  to a host here                           -> its port
+//!   100  to a host elsewhere                      -> metadata becomes the port on the way there, 3
 //!    60  broadcast and multicast from a link that is not of the tree
 //!                                                 -> drop
 //!    50  broadcast and multicast                  -> edge ports and links of the tree
 //!     0  anything                                 -> controller
+//! table 3 links
+//!   120  by the port it came by, at the end of the way round a link
+//!                                                 -> back by it
+//!   110  by a port (metadata), from the one that the way round begins with
+//!                                                 -> failover group: the port, or labelled and back
+//!   100  by a port (metadata)                     -> failover group: the port, or labelled and by the
+//!                                                    first port of the way round; without one: the port
 //! ```
 //!
 //! ARP requests and neighbour solicitations to everybody go to the controller alone, which answers for hosts it knows. Those to
@@ -49,20 +61,31 @@
 //! afresh, whatever was decided before. They and 680 need matching on TCP flags (ONF extension
 //! EXT-109, which Open vSwitch has); a switch that refuses that is left without, and the end of a
 //! connection is noticed by its bypass falling idle.
+//!
+//! On a switch with meters, what sends up has an entry right above it that does so at a rate
+//! ([`crate::meters`]).
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use nearcast_media::peering;
 
+use crate::detour::Label;
 use crate::distribution::Tag;
-use crate::entry::{Entry, EntryKey, Group, Masked, Pattern, Purpose, Step};
+use crate::entry::{Entry, EntryKey, Group, Masked, Note, Pattern, Purpose, Step};
 use crate::frame::{ARP, IPV4, LLDP, TCP, UDP};
 use crate::{Mac, Subnet, VirtualRange, ndp};
 
 pub(crate) const INSPECT: u8 = 0;
 pub(crate) const PEERING: u8 = 1;
 pub(crate) const FORWARDING: u8 = 2;
+pub(crate) const LINKS: u8 = 3;
+
+/// Priorities that are asked for by what they are for: in table 0 what bears a label, in table 3 what leaves
+/// by a link, and what came by the port that the way round that link begins with.
+pub(crate) const LABELLED: u16 = 895;
+pub(crate) const LINK: u16 = 100;
+pub(crate) const TURNED_BACK: u16 = 110;
 
 const FIN: u16 = 0x001;
 const SYN: u16 = 0x002;
@@ -119,8 +142,11 @@ pub(crate) fn fixed(range: VirtualRange, rtmp_ports: &BTreeSet<u16>) -> Vec<Plac
     let tags = Masked { value: tag_mac(Tag::new(0)), mask: TAG_MASK };
     let tagged = Pattern { eth_destination: Some(tags), ..ipv4() };
     let any = Pattern::default();
+    let labels = Masked { value: LABELS, mask: LABELS };
+    let any_label = Pattern { vlan: Some(labels), ..Pattern::default() };
     let mut entries = vec![
         (key(INSPECT, 900, ether(LLDP)), up()),
+        (key(INSPECT, 890, any_label), ours()),
         (key(INSPECT, 870, to_one), up().goto(PEERING)),
         (key(INSPECT, 860, ether(ARP)), up()),
         (key(INSPECT, 858, neighbour(ndp::ADVERTISEMENT, None)), up().goto(PEERING)),
@@ -375,7 +401,7 @@ pub(crate) fn group(mut viewers: Vec<Vec<Step>>, links: Vec<Vec<Step>>) -> Group
     });
     viewers.truncate(fit.count());
     viewers.extend(links);
-    Group { buckets: viewers }
+    Group::All(viewers)
 }
 
 /// The group id of a group address: our mark, and the address's place in a range of at most 2^24.
@@ -388,13 +414,14 @@ pub(crate) fn branch_group_id(tag: Tag) -> u32 {
     BRANCH_MARK | tag.number()
 }
 
+const FAILOVER_MARK: u32 = 0x6d00_0000;
 const GROUP_MARK: u32 = 0x6e00_0000;
 const BRANCH_MARK: u32 = 0x6f00_0000;
 const MARK_BITS: u32 = 0xff00_0000;
 
 /// Whether a group on a switch is ours. Groups carry no cookie; their ids must do.
 pub(crate) fn is_our_group(id: u32) -> bool {
-    matches!(id & MARK_BITS, GROUP_MARK | BRANCH_MARK)
+    matches!(id & MARK_BITS, FAILOVER_MARK | GROUP_MARK | BRANCH_MARK)
 }
 
 /// What a group of ours stands for.
@@ -404,16 +431,91 @@ pub(crate) enum GroupName {
     Address(Ipv4Addr),
     /// A tree.
     Tree(Tag),
+    /// A link, and the way round it.
+    Link,
 }
 
 /// What a group of ours stands for.
 pub(crate) fn group_name(id: u32, range: VirtualRange) -> GroupName {
     let network = u32::from(range.network()) & MARK_BITS;
-    if id & MARK_BITS == BRANCH_MARK {
-        GroupName::Tree(Tag::new(id))
-    } else {
-        GroupName::Address(Ipv4Addr::from(network | id & !MARK_BITS))
+    match id & MARK_BITS {
+        BRANCH_MARK => GroupName::Tree(Tag::new(id)),
+        FAILOVER_MARK => GroupName::Link,
+        _ => GroupName::Address(Ipv4Addr::from(network | id & !MARK_BITS)),
     }
+}
+
+/// The bit that is set in the VLAN id of every label.
+const LABELS: u16 = 0x800;
+
+/// Hands a labelled frame on, or takes its label off at the end of the way.
+pub(crate) fn labelled(port: u32, label: Label, onward: Option<u32>) -> Placed {
+    let exact = Masked { value: label.id(), mask: 0x0fff };
+    let pattern = Pattern { in_port: Some(port), vlan: Some(exact), ..Pattern::default() };
+    let entry = Entry::new(Purpose::Forwarding);
+    let entry = match onward {
+        Some(onward) => entry.step(Step::Output(onward)),
+        None => entry.step(Step::PopTag).note(Note::Round).goto(PEERING),
+    };
+    (key(INSPECT, LABELLED, pattern), entry)
+}
+
+fn by_link(port: u32, in_port: Option<u32>) -> Pattern {
+    Pattern { noted_port: Some(port), in_port, ..Pattern::default() }
+}
+
+/// What came by the way round a link, and whose way goes on by the last port of that: back there. A switch
+/// sends that only if it is told to in so many words, and nothing else is to be sent back.
+pub(crate) fn back_by_link(port: u32) -> Placed {
+    let pattern = Pattern { noted_round: true, ..by_link(port, Some(port)) };
+    (key(LINKS, 120, pattern), Entry::new(Purpose::Forwarding).step(Step::Back))
+}
+
+/// What is to leave by a link does so, or goes to its group.
+pub(crate) fn link(port: u32, group: Option<u32>) -> Placed {
+    let step = group.map_or(Step::Output(port), Step::Group);
+    (key(LINKS, LINK, by_link(port, None)), Entry::new(Purpose::Forwarding).step(step))
+}
+
+/// What turns frames round one link.
+#[derive(Debug, Clone)]
+pub(crate) struct Failover {
+    pub(crate) groups: [(u32, Group); 2],
+    pub(crate) link: Placed,
+    /// For what came by the port that the way round begins with, and must be sent back there.
+    pub(crate) back: Placed,
+}
+
+/// Sends by `port` while it is up, else labelled by `first`; `None` for ports whose number is too high.
+pub(crate) fn failover(port: u32, label: Label, first: u32) -> Option<Failover> {
+    let group = |out: Step| {
+        let round = vec![Step::PushTag, Step::SetTag(label.id()), out];
+        Group::Failover(vec![(port, vec![Step::Output(port)]), (first, round)])
+    };
+    let [onward, back] = failover_groups(port)?;
+    let entry = Entry::new(Purpose::Forwarding).step(Step::Group(back));
+    Some(Failover {
+        groups: [(onward, group(Step::Output(first))), (back, group(Step::Back))],
+        link: link(port, Some(onward)),
+        back: (key(LINKS, TURNED_BACK, by_link(port, Some(first))), entry),
+    })
+}
+
+/// Whether an entry leads to a group of a [`failover`].
+pub(crate) fn is_failover(key: &EntryKey, entry: &Entry) -> bool {
+    key.table == LINKS && matches!(entry.steps[..], [Step::Group(_)])
+}
+
+/// The ids of a port's two groups.
+pub(crate) fn failover_groups(port: u32) -> Option<[u32; 2]> {
+    (port <= 0xffff).then_some([FAILOVER_MARK | port, FAILOVER_MARK | 1 << 16 | port])
+}
+
+/// Frames to a host that is at another switch, by a port that leads there.
+pub(crate) fn toward_host(mac: Mac, port: u32) -> Placed {
+    let (key, mut entry) = to_host(mac, port);
+    entry.steps.clear();
+    (key, entry.note(Note::Port(port)).goto(LINKS))
 }
 
 /// Frames to a host.

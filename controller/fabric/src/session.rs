@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nearcast_machine::{Span, Time};
 use rust_openflow::v13::{
     Body, ErrorMessage, ErrorType, Features, Message, MultipartReply, MultipartRequest, PacketIn,
-    Port, PortReason, PortStatus, Reply, Request, SwitchConfig, port_number,
+    Port, PortReason, PortStatus, Reply, Request, SwitchConfig, meter_number, port_number,
 };
 use rust_openflow::{Hello, VERSION_13};
 
@@ -279,6 +279,10 @@ impl Fabric {
         switch.attach(Some(connection));
         let config = SwitchConfig { flags: 0, miss_send_len: 0xffff };
         switch.send(Concern::Common, Body::SetConfig(config));
+        // It may know of no meters, and say so by an error. The answers come in order.
+        for request in [Request::MeterFeatures, Request::MeterConfig(meter_number::ALL)] {
+            switch.send(Concern::Question, Body::MultipartRequest(MultipartRequest::new(request)));
+        }
         for request in [Request::Desc, Request::PortDesc, Request::GroupDesc, Request::Flow(ours())]
         {
             switch.send(Concern::Common, Body::MultipartRequest(MultipartRequest::new(request)));
@@ -341,15 +345,17 @@ impl Fabric {
     }
 
     /// Brings a switch that told what it holds to what it should hold, and goes live.
-    fn reconcile(&mut self, id: DatapathId, reading: Reading) {
-        let ports = reading.ports.unwrap_or_default();
+    fn reconcile(&mut self, id: DatapathId, mut reading: Reading) {
+        let ports = reading.ports.take().unwrap_or_default();
         let name = self.switches.get(&id).map(|switch| switch.name.clone()).unwrap_or_default();
         self.event(Event::SwitchConnected { switch: id, name, ports: ports.len() });
         self.replace_ports(id, ports);
         self.believe_buckets(id, &reading.groups);
+        self.meter_switch(id, reading.metering);
         let range = self.config.virtual_range;
         let Some(switch) = self.switches.get_mut(&id) else { return };
-        let (changes, outcome) = switch.ledger.reconcile(&reading.entries, &reading.groups);
+        let Reading { entries, groups, meters, .. } = &reading;
+        let (changes, outcome) = switch.ledger.reconcile(entries, groups, meters);
         for host in switch.ledger.orphans().iter().filter_map(pipeline::admitted) {
             let at = Attachment { switch: id, port: host.port };
             let place = Place { mac: host.mac, address: host.address, at };
@@ -359,6 +365,7 @@ impl Fabric {
             match pipeline::group_name(*group, range) {
                 GroupName::Address(address) => drop(self.pool.reserve(address)),
                 GroupName::Tree(tag) => drop(self.tags.reserve(tag)),
+                GroupName::Link => {}
             }
         }
         let removed = outcome.removed + reading.garbage.len();
@@ -389,6 +396,7 @@ impl Fabric {
             match pipeline::group_name(*group, range) {
                 GroupName::Address(address) => self.pool.release(address),
                 GroupName::Tree(tag) => self.tags.release(tag),
+                GroupName::Link => {}
             }
         }
         let changes = switch.ledger.drop_orphans();
@@ -461,6 +469,7 @@ impl Fabric {
         }
         switch.ports.insert(at.port, PortInfo { name: name.clone(), settled: false });
         self.topology.configure_delay(at, delay);
+        self.meter_port(at);
         self.agenda.set(Timer::Settle(at), self.now + self.config.settle);
         self.event(Event::Port { switch: at.switch, port: at.port, name, up: true });
         self.probe(at);
@@ -471,6 +480,7 @@ impl Fabric {
         let Some(port) = switch.ports.remove(&at.port) else { return };
         switch.forget_port(at.port);
         self.agenda.cancel(&Timer::Settle(at));
+        self.unmeter_port(at);
         self.event(Event::Port { switch: at.switch, port: at.port, name: port.name, up: false });
         self.port_lost(at);
     }
@@ -478,9 +488,16 @@ impl Fabric {
     fn error(&mut self, id: DatapathId, xid: u32, error: &ErrorMessage) {
         let Some(switch) = self.switches.get_mut(&id) else { return };
         let Some(concern) = switch.concern_of(xid) else { return };
-        if concern == Concern::TcpFlags && std::mem::replace(&mut switch.tcp_flags, false) {
-            // None of them can be there, so there is none to remove.
-            switch.ledger.remove_all(pipeline::needs_tcp_flags);
+        match concern {
+            Concern::Question => return,
+            Concern::TcpFlags => self.tcp_flags_refused(id),
+            Concern::Detour if switch.refuses_detours => return,
+            Concern::Detour => self.detours_refused(id),
+            _ => {}
+        }
+        let metered = matches!(concern, Concern::Meters | Concern::MeteredCopy);
+        if metered && !self.meters_refused(id, &concern, error.kind) {
+            return;
         }
         let (kind, code) = (error.kind.0, error.code);
         let concerning = concern.name();

@@ -9,9 +9,11 @@ use crate::distribution::Tag;
 use crate::entry::{Entry, EntryKey, Group};
 use crate::fabric::ConnectionId;
 use crate::ledger::{Change, Ledger};
+use crate::metering::Metering;
+use crate::meters::{Meter, MeterCommand};
 use crate::rate::TokenBucket;
 use crate::stream::StreamKey;
-use crate::{DatapathId, Limits, Mac, pipeline, translate};
+use crate::{DatapathId, Limits, Mac, meters, pipeline, translate};
 
 /// What a message to a switch is about, so that an error that comes back finds its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,32 @@ pub(crate) enum Concern {
     Frame,
     /// Entries or the group of a peering.
     Peering(StreamKey, u64),
+    /// A meter, or an entry that needs one.
+    Meters,
+    /// An entry that meters a copy by itself.
+    MeteredCopy,
+    /// A group that turns frames round a link, and what leads to it.
+    Detour,
+    /// A question to which a refusal is an answer.
+    Question,
+}
+
+impl Change {
+    /// What it is about by what it is, whoever makes it: a reconciliation makes all of them.
+    fn concern(&self) -> Option<Concern> {
+        match self {
+            Change::SetEntry(_, entry) if entry.meters_copy() => Some(Concern::MeteredCopy),
+            Change::SetEntry(_, entry) if entry.meter.is_some() => Some(Concern::Meters),
+            Change::SetEntry(key, _) if pipeline::needs_tcp_flags(key) => Some(Concern::TcpFlags),
+            Change::SetEntry(key, entry) => {
+                pipeline::is_failover(key, entry).then_some(Concern::Detour)
+            }
+            Change::AddGroup(_, Group::Failover(_))
+            | Change::ModifyGroup(_, Group::Failover(_)) => Some(Concern::Detour),
+            Change::AddMeter(..) | Change::ModifyMeter(..) => Some(Concern::Meters),
+            _ => None,
+        }
+    }
 }
 
 impl Concern {
@@ -33,6 +61,9 @@ impl Concern {
             Concern::TcpFlags => "tcp flags",
             Concern::Frame => "packet-out",
             Concern::Peering(..) => "peering",
+            Concern::Meters | Concern::MeteredCopy => "meters",
+            Concern::Detour => "detour",
+            Concern::Question => "question",
         }
     }
 }
@@ -67,6 +98,29 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// In the order of their meters' ids, so only to be added to.
+    pub(crate) const ALL: [Class; 5] =
+        [Class::Lldp, Class::Arp, Class::Rtmp, Class::Answer, Class::Unknown];
+
+    /// What one switch may send of it a second.
+    pub(crate) fn rate(self, limits: &Limits) -> u32 {
+        match self {
+            Class::Lldp | Class::Arp => limits.control_rate,
+            Class::Rtmp => limits.rtmp_rate,
+            Class::Answer => limits.answer_rate,
+            Class::Unknown => limits.unknown_rate,
+        }
+    }
+
+    /// What one port may take of that; `None` if all of it. RTMP may well come by one port alone, the
+    /// CDN's.
+    pub(crate) fn share(self, limits: &Limits) -> Option<u32> {
+        match self {
+            Class::Lldp | Class::Arp | Class::Unknown => Some(self.rate(limits) / 4),
+            Class::Rtmp | Class::Answer => None,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Lldp => "lldp",
@@ -87,6 +141,17 @@ impl Class {
             Class::Unknown => "unknown dropped",
         }
     }
+
+    /// What a packet that a switch's meter dropped is counted as.
+    pub(crate) fn metered(self) -> &'static str {
+        match self {
+            Class::Lldp => "lldp metered",
+            Class::Arp => "arp metered",
+            Class::Rtmp => "rtmp metered",
+            Class::Answer => "answer metered",
+            Class::Unknown => "unknown metered",
+        }
+    }
 }
 
 /// What a switch said it holds, while it is being read.
@@ -94,12 +159,16 @@ impl Class {
 pub(crate) struct Reading {
     pub(crate) entries: BTreeMap<EntryKey, Entry>,
     pub(crate) groups: BTreeMap<u32, Group>,
+    pub(crate) meters: BTreeMap<u32, Meter>,
+    /// What it says of its meters; it is asked before all else, so that no answer means none.
+    pub(crate) metering: Metering,
     /// Messages that remove entries of ours which the fabric would not have made.
     pub(crate) garbage: Vec<Body>,
     pub(crate) described: bool,
     pub(crate) ports: Option<Vec<(u32, String, bool)>>,
     pub(crate) entries_read: bool,
     pub(crate) groups_read: bool,
+    pub(crate) meters_read: bool,
 }
 
 impl Reading {
@@ -119,12 +188,14 @@ pub(crate) struct Audit {
     pub(crate) reading: Reading,
     /// Every entry was asked for, not only how many there are.
     pub(crate) whole: bool,
+    /// Its meters were asked for.
+    pub(crate) metered: bool,
 }
 
 impl Audit {
     pub(crate) fn is_complete(&self) -> bool {
         let entries = if self.whole { self.reading.entries_read } else { self.count.is_some() };
-        entries && self.reading.groups_read
+        entries && self.reading.groups_read && (self.reading.meters_read || !self.metered)
     }
 }
 
@@ -156,8 +227,13 @@ pub(crate) struct Switch {
     pub(crate) ports: BTreeMap<u32, PortInfo>,
     /// It refused something of a peering once, and is asked for none again.
     pub(crate) refuses_peerings: bool,
+    /// It refused a group that turns frames round a link.
+    pub(crate) refuses_detours: bool,
     /// Whether it matches on TCP flags, as far as is known.
     pub(crate) tcp_flags: bool,
+    pub(crate) metering: Metering,
+    /// What each of its meters had dropped when it was last asked.
+    pub(crate) metered: BTreeMap<u32, u64>,
     /// What it says it holds, compared while it is live.
     pub(crate) audit: Option<Audit>,
     pub(crate) audits: u64,
@@ -173,8 +249,8 @@ pub(crate) struct Switch {
     /// Of messages sent lately, those that are about something in particular.
     sent: VecDeque<(u32, Concern)>,
     rates: BTreeMap<Class, TokenBucket>,
-    /// What one port may take of the control classes, and of frames to hosts not known.
-    per_port: (u32, u32),
+    /// What one port may take of the classes that are shared out.
+    per_port: BTreeMap<Class, u32>,
     shares: BTreeMap<(u32, Class), TokenBucket>,
     /// Entries kept, added and removed by the last reconciliation.
     pub(crate) reconciled: (usize, usize, usize),
@@ -184,15 +260,12 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(crate) fn new(id: DatapathId, limits: &Limits) -> Switch {
-        let rates = [
-            (Class::Lldp, limits.control_rate),
-            (Class::Arp, limits.control_rate),
-            (Class::Rtmp, limits.rtmp_rate),
-            (Class::Answer, limits.answer_rate),
-            (Class::Unknown, limits.unknown_rate),
-        ];
         // A burst of half a second's worth passes at once.
-        let buckets = rates.map(|(class, rate)| (class, TokenBucket::new(rate, rate / 2)));
+        let buckets = Class::ALL.map(|class| {
+            let rate = class.rate(limits);
+            (class, TokenBucket::new(rate, rate / 2))
+        });
+        let shares = Class::ALL.iter().filter_map(|class| Some((*class, class.share(limits)?)));
         Switch {
             id,
             name: id.to_string(),
@@ -201,7 +274,10 @@ impl Switch {
             ledger: Ledger::default(),
             ports: BTreeMap::new(),
             refuses_peerings: false,
+            refuses_detours: false,
             tcp_flags: true,
+            metering: Metering::default(),
+            metered: BTreeMap::new(),
             audit: None,
             audits: 0,
             restored: (0, 0),
@@ -212,7 +288,7 @@ impl Switch {
             waiting: Vec::new(),
             sent: VecDeque::new(),
             rates: BTreeMap::from(buckets),
-            per_port: (limits.control_rate / 4, limits.unknown_rate / 4),
+            per_port: shares.collect(),
             shares: BTreeMap::new(),
             reconciled: (0, 0, 0),
             reported: BTreeMap::new(),
@@ -270,14 +346,9 @@ impl Switch {
     /// come makes it.
     pub(crate) fn make(&mut self, concern: &Concern, change: Option<Change>) {
         let Some(change) = change.filter(|_| self.is_live()) else { return };
-        let mut concern = concern.clone();
+        let concern = change.concern().unwrap_or_else(|| concern.clone());
         let body = match change {
-            Change::SetEntry(key, entry) => {
-                if pipeline::needs_tcp_flags(&key) {
-                    concern = Concern::TcpFlags;
-                }
-                Body::FlowMod(translate::set(&key, &entry))
-            }
+            Change::SetEntry(key, entry) => Body::FlowMod(translate::set(&key, &entry)),
             Change::RemoveEntry(key) => Body::FlowMod(translate::remove(&key)),
             Change::AddGroup(id, group) => {
                 Body::GroupMod(translate::group(GroupCommand::Add, id, &group))
@@ -287,6 +358,15 @@ impl Switch {
             }
             Change::RemoveGroup(id) => {
                 Body::GroupMod(translate::group(GroupCommand::Delete, id, &Group::default()))
+            }
+            Change::AddMeter(id, meter) => {
+                Body::MeterMod(meters::message(MeterCommand::Add, id, Some(meter)))
+            }
+            Change::ModifyMeter(id, meter) => {
+                Body::MeterMod(meters::message(MeterCommand::Modify, id, Some(meter)))
+            }
+            Change::RemoveMeter(id) => {
+                Body::MeterMod(meters::message(MeterCommand::Delete, id, None))
             }
             Change::Barrier => Body::BarrierRequest,
         };
@@ -342,23 +422,13 @@ impl Switch {
     /// Whether a packet-in of this class, from this port, may be looked at now. What one port sends
     /// beyond its share costs the others nothing.
     pub(crate) fn admits(&mut self, class: Class, port: u32, now: Time) -> bool {
-        if let Some(share) = self.share_of_port(class) {
+        if let Some(share) = self.per_port.get(&class).copied() {
             let bucket = self.shares.entry((port, class));
             if !bucket.or_insert_with(|| TokenBucket::new(share, share / 2)).take(now) {
                 return false;
             }
         }
         self.rates.get_mut(&class).is_none_or(|rate| rate.take(now))
-    }
-
-    /// Packet-ins a second of this class that one port may take; `None` if all of them. RTMP may well
-    /// come by one port alone, the CDN's.
-    fn share_of_port(&self, class: Class) -> Option<u32> {
-        match class {
-            Class::Lldp | Class::Arp => Some(self.per_port.0),
-            Class::Unknown => Some(self.per_port.1),
-            Class::Rtmp | Class::Answer => None,
-        }
     }
 
     /// Forgets what was kept of a port.

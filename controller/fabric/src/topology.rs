@@ -262,6 +262,12 @@ impl Topology {
         self.is_two_way(port, to).then_some(to)
     }
 
+    /// The links that carry frames, each once.
+    pub(crate) fn alive(&self) -> Vec<(Attachment, Attachment)> {
+        let links = self.links.iter().map(|(from, link)| (*from, link.to));
+        links.filter(|(from, to)| from < to && self.is_two_way(*from, *to)).collect()
+    }
+
     /// Every direction of a link that is proven, with its delay in use.
     pub(crate) fn links(&self) -> impl Iterator<Item = (Attachment, Attachment, Option<Span>)> {
         self.links.iter().map(|(from, link)| (*from, link.to, self.link_delay(*from, link.to)))
@@ -385,16 +391,12 @@ impl Topology {
         let trunks_before = std::mem::replace(&mut self.trunks, trunks);
         let tree_before = self.tree.ports().clone();
         self.into = BTreeMap::new();
-        let mut alive = Vec::new();
         for (from, link) in &self.links {
             if self.is_two_way(*from, link.to) {
                 self.into.entry(link.to.switch).or_default().push(*from);
-                if *from < link.to {
-                    alive.push((*from, link.to));
-                }
             }
         }
-        self.tree.update(&alive);
+        self.tree.update(&self.alive());
         let trunks = self.trunks.symmetric_difference(&trunks_before);
         let tree = self.tree.ports().symmetric_difference(&tree_before);
         self.touched.extend(trunks.chain(tree).map(|port| port.switch));

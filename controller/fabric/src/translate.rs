@@ -9,7 +9,7 @@ use rust_openflow::v13::{
 };
 
 use crate::Subnet;
-use crate::entry::{Cookie, Entry, EntryKey, Group, Masked, Pattern, Step};
+use crate::entry::{Cookie, Entry, EntryKey, Group, Masked, Note, Pattern, Step};
 use crate::frame::{TCP, UDP};
 
 /// The flow-mod that adds an entry or overwrites it.
@@ -22,8 +22,18 @@ pub(crate) fn set(key: &EntryKey, entry: &Entry) -> FlowMod {
         .flags(flow_flags::SEND_FLOW_REM)
         .idle_timeout(entry.idle_secs)
         .matching(matching(&key.pattern));
+    if let Some(meter) = entry.meter {
+        flow = flow.instruction(Instruction::Meter(meter));
+    }
     if !entry.steps.is_empty() {
         flow = flow.instruction(Instruction::ApplyActions(actions(&entry.steps)));
+    }
+    if let Some(note) = entry.note {
+        let (metadata, mask) = match note {
+            Note::Port(port) => (port.into(), PORT_NOTED),
+            Note::Round => (ROUND_NOTED, ROUND_NOTED),
+        };
+        flow = flow.instruction(Instruction::WriteMetadata { metadata, mask });
     }
     match entry.goto {
         Some(table) => flow.instruction(Instruction::GotoTable(table)),
@@ -42,10 +52,22 @@ pub(crate) fn remove(key: &EntryKey) -> FlowMod {
     flow
 }
 
-/// A group-mod for a group of type ALL.
+/// A group-mod.
 pub(crate) fn group(command: GroupCommand, id: u32, group: &Group) -> GroupMod {
-    let buckets = group.buckets.iter().map(|steps| Bucket::of(actions(steps))).collect();
-    GroupMod { command, kind: GroupType::All, group_id: id, buckets }
+    let (kind, buckets) = match group {
+        Group::All(buckets) => {
+            let copies = buckets.iter().map(|steps| Bucket::of(actions(steps)));
+            (GroupType::All, copies.collect())
+        }
+        Group::Failover(buckets) => {
+            let watching = |(watch_port, steps): &(u32, Vec<Step>)| Bucket {
+                watch_port: *watch_port,
+                ..Bucket::of(actions(steps))
+            };
+            (GroupType::FastFailover, buckets.iter().map(watching).collect())
+        }
+    };
+    GroupMod { command, kind, group_id: id, buckets }
 }
 
 fn actions(steps: &[Step]) -> Vec<Action> {
@@ -57,8 +79,41 @@ fn actions(steps: &[Step]) -> Vec<Action> {
         Step::Group(id) => Action::Group(id),
         Step::Output(port) => Action::output(port),
         Step::Controller => Action::to_controller(),
+        Step::MeteredController(meter) => metered_controller(meter),
+        Step::Back => Action::output(port_number::IN_PORT),
+        Step::PushTag => Action::PushVlan(VLAN),
+        Step::SetTag(id) => Action::SetField(Oxm::VlanVid((VLAN_PRESENT | id).into())),
+        Step::PopTag => Action::PopVlan,
     };
     steps.iter().map(action).collect()
+}
+
+/// The EtherType of a VLAN tag.
+const VLAN: u16 = 0x8100;
+/// `OFPVID_PRESENT`
+const VLAN_PRESENT: u16 = 0x1000;
+const VLAN_EXACT: u16 = 0x1fff;
+/// The bits of the metadata in which a port is noted, and that a packet came by the way round a link.
+const PORT_NOTED: u64 = 0xffff_ffff;
+const ROUND_NOTED: u64 = 1 << 32;
+
+/// The vendor of Open vSwitch's extensions.
+const NICIRA: u32 = 0x2320;
+/// Its subtype `NXAST_CONTROLLER2`, six bytes of zeros, and the head of its property
+/// `NXAC2PT_METER_ID`, eight bytes long (OVS, lib/ofp-actions.c).
+const METERED_CONTROLLER: [u8; 12] = [0, 37, 0, 0, 0, 0, 0, 0, 0, 5, 0, 8];
+
+/// Sends a whole copy to the controller if a meter lets it pass: Open vSwitch's action
+/// `controller(meter_id=N)`, since 2.12.
+fn metered_controller(meter: u32) -> Action {
+    let data = [&METERED_CONTROLLER[..], &meter.to_be_bytes()].concat();
+    Action::Experimenter { experimenter: NICIRA, data }
+}
+
+/// The meter of a [`metered_controller`].
+fn meter_of_controller(data: &[u8]) -> Option<u32> {
+    let meter = data.strip_prefix(&METERED_CONTROLLER)?;
+    Some(u32::from_be_bytes(meter.try_into().ok()?))
 }
 
 /// The steps that actions amount to; `None` if they are none that the fabric makes.
@@ -69,8 +124,15 @@ fn steps(actions: &[Action]) -> Option<Vec<Step>> {
         Action::SetField(Oxm::Ipv4Src(ip)) => Some(Step::SetIpSource(ip.value)),
         Action::SetField(Oxm::Ipv4Dst(ip)) => Some(Step::SetIpDestination(ip.value)),
         Action::Group(id) => Some(Step::Group(*id)),
+        Action::SetField(Oxm::VlanVid(id)) => Some(Step::SetTag(id.value & !VLAN_PRESENT)),
+        Action::PushVlan(VLAN) => Some(Step::PushTag),
+        Action::PopVlan => Some(Step::PopTag),
         Action::Output { port: port_number::CONTROLLER, .. } => Some(Step::Controller),
+        Action::Output { port: port_number::IN_PORT, .. } => Some(Step::Back),
         Action::Output { port, .. } => Some(Step::Output(*port)),
+        Action::Experimenter { experimenter: NICIRA, data } => {
+            meter_of_controller(data).map(Step::MeteredController)
+        }
         _ => None,
     };
     actions.iter().map(step).collect()
@@ -80,8 +142,19 @@ fn steps(actions: &[Action]) -> Option<Vec<Step>> {
 pub(crate) fn matching(pattern: &Pattern) -> Match {
     let mut fields = Vec::new();
     fields.extend(pattern.in_port.map(Oxm::InPort));
+    fields.extend(pattern.noted_port.map(|port| {
+        let round = if pattern.noted_round { ROUND_NOTED } else { 0 };
+        Oxm::Metadata(WireMasked::new(u64::from(port) | round, PORT_NOTED | round))
+    }));
     fields.extend(pattern.eth_destination.map(|mac| Oxm::EthDst(masked(mac, Mac::BROADCAST))));
     fields.extend(pattern.eth_source.map(|mac| Oxm::EthSrc(mac.into())));
+    // That there is a tag is a bit of its own (OpenFlow 1.3.5 7.2.3.7).
+    let present = |vlan: Masked<u16>| Masked {
+        value: VLAN_PRESENT | vlan.value,
+        mask: VLAN_PRESENT | vlan.mask,
+    };
+    let vlan = pattern.vlan.map(|vlan| masked(present(vlan), VLAN_EXACT));
+    fields.extend(vlan.map(Oxm::VlanVid));
     fields.extend(pattern.eth_type.map(Oxm::EthType));
     fields.extend(pattern.ip_protocol.map(Oxm::IpProto));
     fields.extend(pattern.ip_source.map(|prefix| match prefix.base() {
@@ -145,6 +218,19 @@ pub(crate) fn pattern(matching: &Match) -> Option<Pattern> {
     for field in &matching.fields {
         match field {
             Oxm::InPort(port) => pattern.in_port = Some(*port),
+            Oxm::Metadata(noted) => {
+                let round = noted.value & ROUND_NOTED;
+                if noted.mask != Some(PORT_NOTED | round) {
+                    return None;
+                }
+                pattern.noted_port = Some(u32::try_from(noted.value & PORT_NOTED).ok()?);
+                pattern.noted_round = round != 0;
+            }
+            Oxm::VlanVid(vlan) if vlan.value & VLAN_PRESENT != 0 => {
+                let Masked { value, mask } = unmasked(*vlan, VLAN_EXACT);
+                let (value, mask) = (value & !VLAN_PRESENT, mask & !VLAN_PRESENT);
+                pattern.vlan = Some(Masked { value, mask });
+            }
             Oxm::EthDst(mac) => pattern.eth_destination = Some(unmasked(*mac, Mac::BROADCAST)),
             Oxm::EthSrc(mac) if mac.mask.is_none_or(|mask| mask == Mac::BROADCAST) => {
                 pattern.eth_source = Some(mac.value);
@@ -183,11 +269,20 @@ pub(crate) fn pattern(matching: &Match) -> Option<Pattern> {
 
 /// The entry of instructions; `None` if the fabric makes no such.
 pub(crate) fn entry(cookie: u64, idle_secs: u16, instructions: &[Instruction]) -> Option<Entry> {
-    let mut entry = Entry { cookie: Cookie(cookie), steps: Vec::new(), goto: None, idle_secs };
+    let cookie = Cookie(cookie);
+    let (goto, note, meter) = (None, None, None);
+    let mut entry = Entry { cookie, steps: Vec::new(), goto, note, meter, idle_secs };
     for instruction in instructions {
         match instruction {
             Instruction::ApplyActions(actions) => entry.steps.extend(steps(actions)?),
             Instruction::GotoTable(table) => entry.goto = Some(*table),
+            Instruction::Meter(meter) => entry.meter = Some(*meter),
+            Instruction::WriteMetadata { metadata, mask: PORT_NOTED } => {
+                entry.note = Some(Note::Port(u32::try_from(*metadata).ok()?));
+            }
+            Instruction::WriteMetadata { metadata: ROUND_NOTED, mask: ROUND_NOTED } => {
+                entry.note = Some(Note::Round);
+            }
             _ => return None,
         }
     }
@@ -196,8 +291,18 @@ pub(crate) fn entry(cookie: u64, idle_secs: u16, instructions: &[Instruction]) -
 
 /// The group of buckets; `None` if the fabric makes no such.
 pub(crate) fn group_of(kind: GroupType, buckets: &[Bucket]) -> Option<Group> {
-    let buckets = buckets.iter().map(|bucket| steps(&bucket.actions)).collect::<Option<_>>()?;
-    (kind == GroupType::All).then_some(Group { buckets })
+    match kind {
+        GroupType::All => buckets
+            .iter()
+            .map(|bucket| steps(&bucket.actions))
+            .collect::<Option<_>>()
+            .map(Group::All),
+        GroupType::FastFailover => {
+            let watching = |bucket: &Bucket| Some((bucket.watch_port, steps(&bucket.actions)?));
+            buckets.iter().map(watching).collect::<Option<_>>().map(Group::Failover)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +330,8 @@ mod tests {
             [(most, 340, most), (1012, 0, 682), (most, 681, 341), (most, 1024, 170)]
         {
             let made = pipeline::group(vec![bucket.clone(); viewers], vec![tagging.clone(); links]);
-            assert_eq!(made.buckets.len(), fit + links, "{viewers} viewers and {links} links");
+            let Group::All(buckets) = &made else { panic!("copies: {made:?}") };
+            assert_eq!(buckets.len(), fit + links, "{viewers} viewers and {links} links");
             let mut wire = Vec::new();
             let body = Body::GroupMod(group(GroupCommand::Add, 1, &made));
             Message::new(1, body).encode(&mut wire);
@@ -250,6 +356,19 @@ mod tests {
         let mut all = pipeline::fixed(range, &[1935, 1936].into());
         all.extend(pipeline::rtmp_ends(&[1935].into()));
         all.extend(pipeline::trunk(4, range));
+        all.extend(crate::meters::at_port(4, range, true));
+        all.extend(crate::meters::at_switch(range, &[1935].into(), true));
+        let mut detours = crate::detour::Detours::default();
+        let at = |switch, port| crate::Attachment { switch: crate::DatapathId(switch), port };
+        detours.update(vec![(at(1, 1), at(2, 1)), (at(1, 2), at(2, 2))]);
+        let label = detours.of(at(1, 1)).expect("parallel links").label;
+        let failover = pipeline::failover(1, label, 2).expect("ports with low numbers");
+        all.extend([failover.link, failover.back]);
+        all.extend([pipeline::labelled(3, label, Some(4)), pipeline::labelled(3, label, None)]);
+        for (id, made) in failover.groups {
+            let wire = super::group(GroupCommand::Add, id, &made);
+            assert_eq!(group_of(wire.kind, &wire.buckets), Some(made));
+        }
         let chunks = Chunks { id: 77, from: host.alias, to: group };
         all.extend([
             pipeline::bypass(client, server),
@@ -263,6 +382,9 @@ mod tests {
             chunks.at_branch(Tag::new(5), 3, None),
             chunks.at_branch(Tag::new(5), 3, Some(4)),
             pipeline::to_host(host.mac, 3),
+            pipeline::toward_host(host.mac, 3),
+            pipeline::link(3, None),
+            pipeline::back_by_link(3),
             pipeline::broadcast(&[1, 2].into()),
             pipeline::no_broadcast_from(4),
         ]);

@@ -45,6 +45,8 @@ pub struct Statistics {
     pub entries: usize,
     /// Groups wanted on all switches.
     pub groups: usize,
+    /// Meters wanted on all switches.
+    pub meters: usize,
     /// What was refused for want of room, by the name of the bound.
     pub refused: BTreeMap<String, u64>,
     /// What had to make room, by the name of the bound.
@@ -68,6 +70,8 @@ pub struct SwitchView {
     pub entries: usize,
     /// Groups wanted on it.
     pub groups: usize,
+    /// Meters wanted on it; none on a switch that has none.
+    pub meters: usize,
     /// Microseconds that a message takes one way; `None` if that was not measured yet.
     pub control_delay_us: Option<u64>,
 }
@@ -180,6 +184,7 @@ impl Fabric {
             viewers: joined.filter(|viewer| viewer.joined).count(),
             entries,
             groups,
+            meters: self.switches.values().map(|switch| switch.ledger.meters().count()).sum(),
             refused: by_name(&self.refused),
             evicted: by_name(&self.evictions),
             packet_ins: self.packet_ins.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect(),
@@ -198,6 +203,7 @@ impl Fabric {
                 ports: ports.collect(),
                 entries,
                 groups,
+                meters: switch.ledger.meters().count(),
                 control_delay_us: self.control_delay(switch.id).map(micros),
             }
         };

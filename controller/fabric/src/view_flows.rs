@@ -37,6 +37,8 @@ pub struct FlowView {
     pub matching: BTreeMap<&'static str, String>,
     /// What happens to the packet, in order. Nothing, and no table to go to: it is dropped.
     pub actions: Vec<String>,
+    /// The meter that the packet must pass first, or it is dropped.
+    pub meter: Option<u32>,
     /// The table that goes on with it.
     pub goto: Option<u8>,
     /// Seconds without a packet after which the entry goes.
@@ -79,7 +81,11 @@ fn view(switch: DatapathId, key: &EntryKey, entry: &Entry, orphan: bool) -> Flow
         cookie: format!("0x{:016x}", entry.cookie.0),
         purpose,
         matching: describe::pattern(&key.pattern),
-        actions: entry.steps.iter().map(describe::step).collect(),
+        actions: {
+            let steps = entry.steps.iter().map(describe::step);
+            steps.chain(entry.note.map(describe::note)).collect()
+        },
+        meter: entry.meter,
         goto: entry.goto,
         idle_timeout_s: Some(entry.idle_secs).filter(|secs| *secs > 0),
         orphan,

@@ -90,6 +90,8 @@ pub(super) fn text(glance: &Glance<'_>) -> String {
     page.counters("packet_ins", "Packet-ins by class", classes(""));
     let limited = "Packet-ins that came faster than they are taken, by class";
     page.counters("packet_ins_limited", limited, classes(" dropped"));
+    let metered = "What meters of switches dropped that else were packet-ins, by class";
+    page.counters("packet_ins_metered", metered, classes(" metered"));
     page.counters("refused", "What had no room, by the bound", by("limit", &statistics.refused));
     let evicted = "What had to make room, by the bound";
     page.counters("evictions", evicted, by("limit", &statistics.evicted));
@@ -150,6 +152,7 @@ fn sizes(page: &mut Page, statistics: &Statistics) {
         ("viewers", "Viewers that joined a peering", statistics.viewers),
         ("entries", "Flow entries wanted on all switches", statistics.entries),
         ("groups", "Groups wanted on all switches", statistics.groups),
+        ("meters", "Meters wanted on all switches", statistics.meters),
     ];
     for (name, help, value) in sizes {
         let gauge = <Gauge>::default();

@@ -51,6 +51,8 @@ pub(crate) struct Lab {
     /// Bridges besides the first.
     others: Vec<String>,
     hosts: Vec<&'static str>,
+    /// One end of each cable between bridges.
+    cables: Vec<String>,
     port: u16,
     controller: Option<Child>,
     processes: Vec<Child>,
@@ -99,6 +101,7 @@ impl Lab {
             others: Vec::new(),
             tag,
             hosts: Vec::new(),
+            cables: Vec::new(),
             port,
             controller: None,
             processes: Vec::new(),
@@ -162,6 +165,19 @@ impl Lab {
         }
     }
 
+    /// Connects two bridges by a cable that can be pulled: the name of the first one's end.
+    pub(crate) fn cable(&mut self, a: &str, b: &str) -> String {
+        let (here, there) = (format!("{}{a}{b}", self.tag), format!("{}{b}{a}", self.tag));
+        run(&format!("ip link add {here} type veth peer name {there}"));
+        self.cables.push(here.clone());
+        for (bridge, end) in [(a, &here), (b, &there)] {
+            run(&format!("ip link set {end} up"));
+            let bridge = self.bridge_name(bridge);
+            run(&format!("ovs-vsctl --timeout=20 add-port {bridge} {end}"));
+        }
+        here
+    }
+
     /// Cuts the link between two bridges.
     pub(crate) fn cut(&self, a: &str, b: &str) {
         for (here, there) in [(a, b), (b, a)] {
@@ -170,8 +186,19 @@ impl Lab {
         }
     }
 
-    fn namespace(&self, host: &str) -> String {
+    pub(crate) fn namespace(&self, host: &str) -> String {
         format!("{}{host}", self.tag)
+    }
+
+    /// A port that nobody listens at, and that is not the controller's for switches.
+    pub(crate) fn free_port(&self) -> u16 {
+        loop {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let port = free.local_addr().expect("bound").port();
+            if port != self.port {
+                return port;
+            }
+        }
     }
 
     /// Starts the controller; its events are those of this run only.
@@ -196,6 +223,13 @@ impl Lab {
         let bound = Duration::from_secs(5);
         let status = wait_for("the controller to stop", bound, || child.try_wait().expect("ours"));
         assert!(status.success(), "{status}");
+    }
+
+    /// Stops the controller as it stands: it keeps its connections, and does nothing.
+    pub(crate) fn freeze_controller(&mut self) {
+        let child = self.controller.as_ref().expect("a controller runs");
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("it is ours");
     }
 
     fn events_path(&self) -> PathBuf {
@@ -286,6 +320,9 @@ impl Drop for Lab {
         };
         for bridge in self.others.iter().chain([&self.bridge]) {
             quiet("ovs-vsctl", &["--timeout=20", "--if-exists", "del-br", bridge]);
+        }
+        for cable in &self.cables {
+            quiet("ip", &["link", "del", cable]);
         }
         for host in &self.hosts {
             quiet("ip", &["netns", "del", &self.namespace(host)]);

@@ -22,7 +22,9 @@ macro_rules! needs_a_lab {
     };
 }
 
+mod detour;
 mod ipv6;
+mod meters;
 mod tls;
 mod two;
 

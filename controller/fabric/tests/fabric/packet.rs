@@ -71,11 +71,34 @@ fn and_ip(a: Ipv4Addr, b: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(a) & u32::from(b))
 }
 
+/// The VLAN tag of a frame, with the bit that says that there is one.
+fn tag(frame: &[u8]) -> Option<u16> {
+    (eth_type(frame) == 0x8100).then(|| half(frame, 14).expect("a tag") & 0x0fff | 0x1000)
+}
+
+pub(crate) fn push_tag(frame: &mut Vec<u8>) {
+    assert_eq!(tag(frame), None, "no host here uses tags, and none is put upon another");
+    frame.splice(12..12, [0x81, 0x00, 0, 0]);
+}
+
+pub(crate) fn pop_tag(frame: &mut Vec<u8>) {
+    assert!(tag(frame).is_some(), "there is one");
+    frame.drain(12..16);
+}
+
 /// Whether a frame that came in by `in_port` is what a match asks for.
-pub(crate) fn matches(matching: &Match, in_port: u32, frame: &[u8]) -> bool {
+pub(crate) fn matches(matching: &Match, in_port: u32, metadata: u64, frame: &[u8]) -> bool {
+    let tag = tag(frame);
+    let mut untagged = frame.to_vec();
+    if tag.is_some() {
+        pop_tag(&mut untagged);
+    }
+    let frame = untagged.as_slice();
     let port = |protocol, at: usize| transport(frame, protocol).and_then(|l4| half(frame, l4 + at));
     matching.fields.iter().all(|field| match field {
         Oxm::InPort(port) => *port == in_port,
+        Oxm::Metadata(wanted) => agrees(Some(metadata), wanted, |a, b| a & b),
+        Oxm::VlanVid(wanted) => agrees(tag, wanted, |a, b| a & b),
         Oxm::EthDst(mac) => agrees(Some(mac_at(frame, 0)), mac, and_mac),
         Oxm::EthSrc(mac) => agrees(Some(mac_at(frame, 6)), mac, and_mac),
         Oxm::EthType(wanted) => eth_type(frame) == *wanted,
@@ -100,6 +123,10 @@ pub(crate) fn set_field(frame: &mut [u8], field: &Oxm) {
     match field {
         Oxm::EthDst(mac) => frame[0..6].copy_from_slice(&mac.value.0),
         Oxm::EthSrc(mac) => frame[6..12].copy_from_slice(&mac.value.0),
+        Oxm::VlanVid(id) => {
+            assert!(tag(frame).is_some() && id.value & 0x1000 != 0, "a tag to be set");
+            frame[14..16].copy_from_slice(&(id.value & 0x0fff).to_be_bytes());
+        }
         Oxm::Ipv4Src(ip) => frame[26..30].copy_from_slice(&ip.value.octets()),
         Oxm::Ipv4Dst(ip) => frame[30..34].copy_from_slice(&ip.value.octets()),
         other => panic!("the switch in memory does not rewrite {other:?}"),

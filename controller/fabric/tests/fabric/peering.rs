@@ -22,7 +22,7 @@ fn withdrawn(world: &World) -> Vec<(Role, Withdrawal)> {
 }
 
 fn buckets(world: &World) -> Vec<usize> {
-    world.switches[&1].groups.values().map(Vec::len).collect()
+    world.switches[&1].groups.values().map(|(_, buckets)| buckets.len()).collect()
 }
 
 /// A chunk from `from` to its group reaches exactly these hosts.

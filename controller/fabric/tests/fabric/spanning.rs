@@ -101,7 +101,7 @@ fn count_of(world: &World, purpose: u64) -> usize {
 }
 
 fn groups(world: &World) -> usize {
-    world.switches.values().map(|switch| switch.groups.len()).sum()
+    world.switches.values().map(crate::switch::Switch::copying).sum()
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn viewers_come_go_and_move_while_the_others_miss_nothing() {
     let mut world = world("ring", "default");
     let mut publisher = on_air(&mut world, &["hv3"]);
     assert_eq!(all_get_all(&mut world, &["hv3"]), [(1, 1), (2, 2)].into());
-    assert_eq!(world.switches[&2].groups.len(), 0, "a switch that only hands on needs no group");
+    assert_eq!(world.switches[&2].copying(), 0, "a switch that only hands on needs no group");
 
     // From here on chunks flow all the time.
     listen_anew(&mut world);
@@ -500,7 +500,7 @@ fn a_controller_that_restarts_finds_the_trees_as_they_are() {
     play(&mut world, "hc1", 40_001, "live/x");
     world.run(Span::from_secs(40));
     assert_ne!(world.offer("hb").group, group);
-    assert_eq!(world.switches[&1].groups.len(), 0);
+    assert_eq!(world.switches[&1].copying(), 0);
     assert_eq!(groups(&world), 2, "those of before are gone");
     all_get_all(&mut world, &["hc1"]);
 }

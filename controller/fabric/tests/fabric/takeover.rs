@@ -16,7 +16,7 @@ const LEASE: Span = Span::from_secs(31);
 /// How many viewers the groups of a switch have buckets for.
 fn buckets(world: &World, switch: u64) -> usize {
     let viewer = |bucket: &&rust_openflow::v13::Bucket| bucket.actions.len() == 5;
-    world.switches[&switch].groups.values().flatten().filter(viewer).count()
+    world.switches[&switch].groups.values().flat_map(|(_, b)| b).filter(viewer).count()
 }
 
 /// A chunk of the broadcaster reaches these and nobody else.
