@@ -10,8 +10,11 @@ use super::{BufferMap, Lc, Payload};
 /// A chunk and the supplier it was given to.
 type Assigned = (u32, u8);
 
-/// One more than the most neighbours, which N_max and the fallback make 251.
-const SUPPLIERS_MAX: usize = 256;
+/// A set of suppliers, each a bit: 251 at most, which are N_max and the fallback.
+type Set = [u64; 4];
+
+/// What a round asks of a group of layers, mostly.
+const GROUP: usize = 256;
 
 /// l_n: how many layers are asked for by regular requests, the largest l with R(l) <= U_n.
 /// `rates` are those of the single layers, as far up as they are known.
@@ -66,10 +69,10 @@ pub(super) fn schedule<P: Payload>(
     rng: &mut Rng,
     mut ask: impl FnMut(usize, Lc) -> bool,
 ) {
-    let mut group: Vec<Assigned> = Vec::new();
-    let mut words = vec![0; suppliers.len()];
+    let mut group: Vec<Assigned> = Vec::with_capacity(GROUP);
+    let mut crowd = Crowd::new(suppliers);
     for (number, layer) in layers.iter().enumerate() {
-        assign(layer, number as u8, suppliers, &mut words, horizon, rng, &mut group);
+        assign(layer, number as u8, &mut crowd, horizon, rng, &mut group);
         // Regular layers make one group, without order among them; each probing one makes its own.
         if number + 1 < usize::from(regular) {
             continue;
@@ -81,12 +84,93 @@ pub(super) fn schedule<P: Payload>(
     }
 }
 
+/// Suppliers by standing, and which of them have each chunk of a page.
+struct Crowd<'a> {
+    suppliers: &'a [Supplier<'a>],
+    /// For each 64 suppliers, of each chunk the bits of those who have it.
+    holders: Vec<[u64; 64]>,
+    good: Set,
+    suspect: Set,
+    fallback: Set,
+}
+
+impl<'a> Crowd<'a> {
+    fn new(suppliers: &'a [Supplier<'a>]) -> Crowd<'a> {
+        let of = |standing: Standing| {
+            let mut set = Set::default();
+            for (at, supplier) in suppliers.iter().enumerate() {
+                set[at / 64] |= u64::from(supplier.standing == standing) << (at % 64);
+            }
+            set
+        };
+        Crowd {
+            suppliers,
+            holders: vec![[0; 64]; suppliers.len().div_ceil(64)],
+            good: of(Standing::Good),
+            suspect: of(Standing::Suspect),
+            fallback: of(Standing::Fallback),
+        }
+    }
+
+    /// Turns to a page, of which some chunks are here, and says which others somebody has.
+    fn turn_to(&mut self, layer: u8, page: u32, here: u64) -> u64 {
+        let mut all = 0;
+        for (holders, suppliers) in self.holders.iter_mut().zip(self.suppliers.chunks(64)) {
+            *holders = [0; 64];
+            for (word, supplier) in holders.iter_mut().zip(suppliers) {
+                *word = supplier.map.word(layer, page);
+                all |= *word;
+            }
+        }
+        let missing = all & !here;
+        if missing != 0 {
+            self.holders.iter_mut().for_each(transpose);
+        }
+        missing
+    }
+
+    /// A random one of those who have the chunk at a bit of the page.
+    fn draw(&self, bit: u32, among: &Set, rng: &mut Rng) -> Option<u8> {
+        let both = || self.holders.iter().zip(among).map(|(of, among)| of[bit as usize] & among);
+        let mut nth = match both().map(u64::count_ones).sum::<u32>() {
+            0 => return None,
+            1 => 0,
+            count => rng.random_range(0..count as usize) as u32,
+        };
+        for (n, mut both) in (0..).zip(both()) {
+            let here = both.count_ones();
+            if nth < here {
+                (0..nth).for_each(|_| both &= both - 1);
+                return Some((n * 64 + both.trailing_zeros()) as u8);
+            }
+            nth -= here;
+        }
+        None
+    }
+}
+
+/// Makes rows of columns: bit c of row r becomes bit r of row c (Warren, Hacker's Delight, 7-3).
+fn transpose(rows: &mut [u64; 64]) {
+    let (mut width, mut mask) = (32, u64::from(u32::MAX));
+    while width > 0 {
+        for block in rows.chunks_exact_mut(2 * width) {
+            let (above, below) = block.split_at_mut(width);
+            for (above, below) in above.iter_mut().zip(below) {
+                let swapped = (*above >> width ^ *below) & mask;
+                *below ^= swapped;
+                *above ^= swapped << width;
+            }
+        }
+        width /= 2;
+        mask ^= mask << width;
+    }
+}
+
 /// Gives each missing chunk of a layer to a random one of those who have it.
 fn assign<P: Payload>(
     layer: &Layer<P>,
     number: u8,
-    suppliers: &[Supplier<'_>],
-    words: &mut [u64],
+    crowd: &mut Crowd<'_>,
     horizon: Horizon,
     rng: &mut Rng,
     out: &mut Vec<Assigned>,
@@ -94,12 +178,7 @@ fn assign<P: Payload>(
     let (end, _) = layer.end();
     let mut timeline = Timeline::new(layer, horizon.position);
     for page in layer.base() / 64..end.div_ceil(64) {
-        let mut available = 0;
-        for (word, supplier) in words.iter_mut().zip(suppliers) {
-            *word = supplier.map.word(number, page);
-            available |= *word;
-        }
-        let mut missing = available & !layer.word(page);
+        let mut missing = crowd.turn_to(number, page, layer.word(page));
         if page == layer.base() / 64 {
             missing &= u64::MAX << (layer.base() % 64);
         }
@@ -114,26 +193,11 @@ fn assign<P: Payload>(
             if due_in < horizon.too_late {
                 continue;
             }
-            let order: &[Standing] = match due_in < horizon.fetch {
-                true => &[Standing::Fallback, Standing::Good, Standing::Suspect],
-                false => &[Standing::Good, Standing::Suspect],
-            };
-            let mut holders = [0; SUPPLIERS_MAX];
-            let chosen = order.iter().find_map(|&standing| {
-                let mut count = 0;
-                for (at, (word, supplier)) in words.iter().zip(suppliers).enumerate() {
-                    // Written in any case and kept if it is one: there is nothing to be guessed
-                    // about who has what.
-                    holders[count] = at as u8;
-                    count += usize::from(supplier.standing == standing && word >> bit & 1 != 0);
-                }
-                match count {
-                    0 => None,
-                    1 => Some(holders[0]),
-                    _ => Some(holders[rng.random_range(0..count)]),
-                }
-            });
-            if let Some(at) = chosen {
+            let fetched = due_in < horizon.fetch;
+            let order =
+                [fetched.then_some(&crowd.fallback), Some(&crowd.good), Some(&crowd.suspect)];
+            let mut order = order.into_iter().flatten();
+            if let Some(at) = order.find_map(|those| crowd.draw(bit, those, rng)) {
                 out.push((Lc { layer: number, seq }.pack(), at));
             }
         }
@@ -171,6 +235,26 @@ impl<'a, P: Payload> Timeline<'a, P> {
             span => {
                 let run = (to.1 - from.1).max(0);
                 from.1 + run * i64::from(seq.saturating_sub(from.0)) / i64::from(span)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rows_become_columns(rows in prop::collection::vec(any::<u64>(), 64)) {
+            let before: [u64; 64] = rows.try_into().expect("as many");
+            let mut after = before;
+            transpose(&mut after);
+            for (r, row) in before.iter().enumerate() {
+                for (c, column) in after.iter().enumerate() {
+                    prop_assert_eq!(row >> c & 1, column >> r & 1);
+                }
             }
         }
     }

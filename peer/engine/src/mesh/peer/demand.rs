@@ -9,6 +9,8 @@ use super::Peer;
 
 /// A suspect is asked like any other every so many rounds, so that it can show that it has changed.
 const ANOTHER_CHANCE: u32 = 4;
+/// What a request mostly asks for at most.
+const REQUEST: usize = 16;
 
 impl<P: Payload> Peer<P> {
     /// Decides what to ask of whom in this round.
@@ -60,6 +62,10 @@ impl<P: Payload> Peer<P> {
             let neighbour = roster.at_mut(with_maps[supplier].0);
             let room = neighbour.wanted.len() < most;
             if room {
+                if neighbour.wanted.is_empty() {
+                    // The last request took the room along.
+                    neighbour.wanted.reserve_exact(REQUEST);
+                }
                 neighbour.wanted.push(lc);
                 neighbour.asked += 1;
                 asked += 1;
