@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use crate::Kind;
 use crate::flv::{BodyHeader, Codec};
-use crate::h264::{avcc, avcc_length_size};
+use crate::h264::{avcc, avcc_length_size, nal_type};
 
 /// The most bytes of a unit that one chunk carries.
 pub const CHUNK_MAX: usize = 1250;
@@ -10,8 +10,8 @@ pub const CHUNK_MAX: usize = 1250;
 /// Cuts the body of a unit into chunks: ranges of the body, in order, without gap or overlap.
 ///
 /// Consecutive NAL units of H.264, each with its length in front, are packed together while they fit
-/// into [`CHUNK_MAX`]; one that does not fit alone is cut every `CHUNK_MAX` bytes, as is every other
-/// kind of body. A pure function of its arguments, so that every node derives the same chunks. An
+/// into [`CHUNK_MAX`]; one that does not fit alone is cut every `CHUNK_MAX` bytes, together with what
+/// stands before the first slice, as is every other kind of body. A pure function of its arguments, so that every node derives the same chunks. An
 /// empty body is one empty chunk.
 ///
 /// ```
@@ -21,15 +21,21 @@ pub const CHUNK_MAX: usize = 1250;
 pub fn cut(kind: Kind, body: &[u8]) -> Vec<Range<usize>> {
     let mut chunks = Vec::with_capacity(body.len() / CHUNK_MAX + 1);
     let mut open = 0..0;
-    for piece in pieces(kind, body) {
+    let mut holds_slice = false;
+    for Piece { range: piece, slice } in pieces(kind, body) {
         if piece.end - open.start <= CHUNK_MAX {
             open.end = piece.end;
+            holds_slice |= slice;
             continue;
         }
-        if !open.is_empty() {
-            chunks.push(open);
+        // What stands before the first slice is of no use without it, and a chunk of its own would be one
+        // more for each picture.
+        let leads_on = !holds_slice && piece.len() > CHUNK_MAX;
+        if !open.is_empty() && !leads_on {
+            chunks.push(std::mem::replace(&mut open, piece.start..piece.start));
         }
-        open = piece;
+        open.end = piece.end;
+        holds_slice = slice;
         // The last part of a large piece is not filled up with the next one: a slice that fits a
         // chunk shares it with whole slices only.
         if open.len() > CHUNK_MAX {
@@ -45,21 +51,29 @@ pub fn cut(kind: Kind, body: &[u8]) -> Vec<Range<usize>> {
     chunks
 }
 
-/// The parts of a body that should stay whole.
-fn pieces(kind: Kind, body: &[u8]) -> Vec<Range<usize>> {
+/// A part of a body that should stay whole.
+struct Piece {
+    range: Range<usize>,
+    slice: bool,
+}
+
+fn pieces(kind: Kind, body: &[u8]) -> Vec<Piece> {
     let nal_units = (kind == Kind::Video)
         .then(|| BodyHeader::parse(kind, body))
         .flatten()
         .filter(|header| header.codec == Codec::Avc && !header.sequence_header)
         .and_then(|header| Some((header.payload, avcc_length_size(&body[header.payload..])?)));
-    let whole = 0..body.len();
     match nal_units {
-        None => vec![whole],
+        None => vec![Piece { range: 0..body.len(), slice: false }],
         Some((start, size)) => {
-            let ends = avcc(&body[start..], size).map(|nal| start + nal.end);
             let mut from = start;
-            let units = ends.map(|end| std::mem::replace(&mut from, end)..end);
-            std::iter::once(0..start).chain(units).collect()
+            let units = avcc(&body[start..], size).map(|nal| {
+                let range = std::mem::replace(&mut from, start + nal.end)..start + nal.end;
+                let kind = body.get(start + nal.start).map(|byte| byte & 0x1f);
+                // Slices and their partitions (H.264 table 7-1).
+                Piece { range, slice: matches!(kind, Some(nal_type::SLICE..=nal_type::IDR)) }
+            });
+            std::iter::once(Piece { range: 0..start, slice: false }).chain(units).collect()
         }
     }
 }
@@ -111,6 +125,22 @@ mod tests {
                 at = slice.end;
             }
         }
+    }
+
+    #[test]
+    fn a_stamp_shares_the_chunks_of_a_slice_that_is_too_large_for_one() {
+        let lengths = |body: &[u8]| -> Vec<usize> {
+            cut(Kind::Video, body).iter().map(|chunk| chunk.len()).collect()
+        };
+        let with_sei = |slices: &[usize]| {
+            let mut body = picture(&[&[160], slices].concat());
+            body[9] = 6;
+            body
+        };
+        // Five bytes of header, and each NAL unit with its length in front.
+        assert_eq!(lengths(&with_sei(&[3000])), [1250, 1250, 673]);
+        assert_eq!(lengths(&with_sei(&[1200, 3000])), [169, 1204, 1250, 1250, 504]);
+        assert_eq!(lengths(&with_sei(&[900])), [1073]);
     }
 
     #[test]
