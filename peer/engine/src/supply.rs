@@ -48,6 +48,17 @@ pub(crate) struct Name {
     pub(crate) index: u16,
 }
 
+impl Name {
+    fn is_of_unit_of(self, other: Name) -> bool {
+        (self.stream, self.epoch, self.unit) == (other.stream, other.epoch, other.unit)
+    }
+}
+
+/// Most chunks of a unit that one receiver is sent before it is the next one's turn. Up to then they leave
+/// together, which costs a driver that sends runs little more than one of them alone: 40 kB, which at
+/// 100 Mbit/s keep the others waiting for 3 ms.
+const RUN: usize = 32;
+
 /// How long a receiver with nothing to send to is remembered, with what it still owes.
 const IDLE: Span = Span::from_secs(5);
 
@@ -59,6 +70,8 @@ pub(crate) struct Supply {
     receivers: BTreeMap<SocketAddrV4, Receiver>,
     /// Those with something in their queue, in the order in which they are served.
     turn: VecDeque<SocketAddrV4>,
+    /// Chunks that the first of them has had in its turn, the next one counted.
+    run: usize,
 }
 
 #[derive(Debug)]
@@ -73,7 +86,7 @@ struct Receiver {
 impl Supply {
     pub(crate) fn new(limits: SupplyLimits) -> Supply {
         let all = Bucket::new(limits.rate, u64::from(limits.burst) * 4);
-        Supply { limits, all, receivers: BTreeMap::new(), turn: VecDeque::new() }
+        Supply { limits, all, receivers: BTreeMap::new(), turn: VecDeque::new(), run: 1 }
     }
 
     /// Whether `receiver` may be sent an answer of `bytes` right now; if so, they are counted.
@@ -91,22 +104,21 @@ impl Supply {
     pub(crate) fn push(&mut self, now: Time, to: SocketAddrV4, name: Name) -> bool {
         let most = self.limits.queue;
         let Some(receiver) = self.receiver(now, to) else { return false };
-        if receiver.queued.contains(&name) {
+        if receiver.queue.len() >= most {
+            return receiver.queued.contains(&name);
+        }
+        if !receiver.queued.insert(name) {
             return true;
         }
-        if receiver.queue.len() >= most {
-            return false;
-        }
         receiver.queue.push_back((now, name));
-        receiver.queued.insert(name);
         if receiver.queue.len() == 1 {
             self.turn.push_back(to);
         }
         true
     }
 
-    /// The next chunk to be sent at `now`. The caller says by [`charge`](Supply::charge) how long it
-    /// was, before it asks again.
+    /// The next chunk to be sent at `now`: receivers take turns, and in each get chunks of one unit. The
+    /// caller says by [`charge`](Supply::charge) how long it was, before it asks again.
     pub(crate) fn next(&mut self, now: Time) -> Option<(SocketAddrV4, Name)> {
         if !self.all.ready(now) {
             return None;
@@ -127,8 +139,18 @@ impl Supply {
             if let Some(name) = name {
                 receiver.queued.remove(&name);
             }
-            if !receiver.queue.is_empty() {
-                self.turn.push_back(to);
+            let next = receiver.queue.front().map(|&(_, next)| next);
+            match (name, next) {
+                (Some(name), Some(next)) if name.is_of_unit_of(next) && self.run < RUN => {
+                    self.run += 1;
+                    self.turn.push_front(to);
+                }
+                (_, waits) => {
+                    self.run = 1;
+                    if waits.is_some() {
+                        self.turn.push_back(to);
+                    }
+                }
             }
             if let Some(name) = name {
                 return Some((to, name));
@@ -159,19 +181,18 @@ impl Supply {
     }
 
     fn receiver(&mut self, now: Time, address: SocketAddrV4) -> Option<&mut Receiver> {
-        if !self.receivers.contains_key(&address) {
-            if self.receivers.len() >= self.limits.receivers {
-                self.receivers.retain(|_, r| !r.queue.is_empty() || r.heard + IDLE > now);
-            }
-            if self.receivers.len() >= self.limits.receivers {
+        let SupplyLimits { receivers: most, receiver_rate, burst, .. } = self.limits;
+        let full = |receivers: &BTreeMap<_, _>| receivers.len() >= most;
+        if full(&self.receivers) && !self.receivers.contains_key(&address) {
+            self.receivers.retain(|_, r| !r.queue.is_empty() || r.heard + IDLE > now);
+            if full(&self.receivers) {
                 return None;
             }
-            let bucket = Bucket::new(self.limits.receiver_rate, self.limits.burst.into());
-            let receiver =
-                Receiver { bucket, queue: VecDeque::new(), queued: BTreeSet::new(), heard: now };
-            self.receivers.insert(address, receiver);
         }
-        let receiver = self.receivers.get_mut(&address)?;
+        let receiver = self.receivers.entry(address).or_insert_with(|| {
+            let bucket = Bucket::new(receiver_rate, burst.into());
+            Receiver { bucket, queue: VecDeque::new(), queued: BTreeSet::new(), heard: now }
+        });
         receiver.heard = now;
         Some(receiver)
     }

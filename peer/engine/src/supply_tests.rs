@@ -73,6 +73,34 @@ fn one_who_asks_for_everything_does_not_delay_one_who_asks_for_little() {
 }
 
 #[test]
+fn a_turn_is_a_unit_and_no_longer_than_a_run() {
+    // There is room for all at once.
+    let mut supply = Supply::new(SupplyLimits { burst: 1 << 20, ..limits() });
+    for n in 1..=2 {
+        for (unit, chunks) in [(1, 3), (2, 2), (3, RUN as u16 + 5)] {
+            (0..chunks).for_each(|index| {
+                assert!(supply.push(at(0), receiver(n), Name { index, ..name(unit) }));
+            });
+        }
+    }
+    let served = std::iter::from_fn(|| {
+        let (to, name) = supply.next(at(0))?;
+        supply.charge(to, 1250);
+        Some((to, name.unit, name.index))
+    });
+    let served: Vec<_> = served.collect();
+    let turns: Vec<_> = served.chunk_by(|one, next| one.0 == next.0).map(<[_]>::len).collect();
+    assert_eq!(turns, [3, 3, 2, 2, RUN, RUN, 5, 5]);
+    for n in 1..=2 {
+        let own = served.iter().filter(|(to, ..)| *to == receiver(n));
+        assert!(
+            own.map(|(_, unit, index)| (unit, index)).is_sorted(),
+            "everybody's keep their order"
+        );
+    }
+}
+
+#[test]
 fn what_has_waited_too_long_is_not_sent() {
     let mut supply = Supply::new(limits());
     supply.push(at(0), receiver(1), name(1));
