@@ -289,6 +289,12 @@ pub struct SeedArgs {
     /// Admit every publisher
     #[arg(long)]
     pub allow_any: bool,
+    /// Most that clients may be sent in all, apart from the mesh
+    #[arg(long, value_name = "RATE", default_value = "100Mbit/s")]
+    pub rate: Bitrate,
+    /// Most clients at a time, apart from the mesh
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub clients: usize,
     /// Answer the LayerP2P mesh as well: to those who ask here for what nobody else has in time
     #[arg(long)]
     pub mesh: bool,

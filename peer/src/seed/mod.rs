@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use nearcast_engine::SupplyLimits;
 use nearcast_engine::seed::Settings;
 use nearcast_machine::Seed;
 use nearcast_media::{Role as RtmpRole, StreamName};
@@ -70,6 +71,13 @@ impl Beside {
     }
 }
 
+/// The engine's settings, with what the command line says otherwise.
+fn settings(args: &SeedArgs) -> Settings {
+    let usual = Settings::default();
+    let supply = SupplyLimits { rate: args.rate, receivers: args.clients, ..usual.supply };
+    Settings { tails: args.clients, supply, ..usual }
+}
+
 /// Runs until `end` comes true.
 pub(crate) async fn run(
     args: SeedArgs,
@@ -90,7 +98,8 @@ pub(crate) async fn run(
     let http = http_port::bind(args.http).map_err(Error::bind("HTTP", args.http))?;
 
     let net = Net::new(Arc::clone(&socket));
-    let node = Shared::new(SeedNode::new(net, journal.clone(), Settings::default(), source, seed));
+    let settings = settings(&args);
+    let node = Shared::new(SeedNode::new(net, journal.clone(), settings, source, seed));
     let beside = Beside {
         args: Arc::new(args),
         node: Arc::clone(&node),
