@@ -341,6 +341,7 @@ impl Server {
             started: self.clock.started,
             queues: self.fabric.introduced().into_iter().filter_map(queue).collect(),
             standing,
+            told: self.duel.as_ref().map_or(0, Duel::known),
         });
     }
 

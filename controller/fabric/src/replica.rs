@@ -143,7 +143,7 @@ pub(crate) type Parts = BTreeMap<PartName, Part>;
 /// let mut replica = Replica::new(&Limits::default());
 /// let told = r#"{"link":{"from":"0000000000000001:3","to":"0000000000000002:1","delay_us":null}}"#;
 /// assert!(replica.apply(serde_json::from_str(told).unwrap()));
-/// assert_eq!(replica.updates().count(), 1);
+/// assert_eq!((replica.len(), replica.updates().count()), (1, 1));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {
@@ -230,6 +230,16 @@ impl Replica {
             parts.values().map(move |part| Update(told(part)))
         });
         self.links.iter().map(link).chain(parts)
+    }
+
+    /// How many links and parts of streams are known.
+    pub fn len(&self) -> usize {
+        self.links.len() + self.parts
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// How many updates found no room.

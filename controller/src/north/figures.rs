@@ -82,7 +82,7 @@ impl Page {
 pub(super) fn text(glance: &Glance<'_>) -> String {
     let mut page = Page(Registry::with_prefix("nearcast_controller"));
     let statistics = glance.fabric.statistics();
-    sizes(&mut page, &statistics);
+    sizes(&mut page, &statistics, glance.told);
     let classes = |suffix: &str| {
         let count = |class| statistics.packet_ins.get(&format!("{class}{suffix}")).copied();
         CLASSES.map(|class| (vec![("class", class.to_owned())], count(class).unwrap_or(0)))
@@ -137,7 +137,7 @@ fn by<K: ToString>(
     counts.iter().map(move |(name, count)| (vec![(label, name.to_string())], *count))
 }
 
-fn sizes(page: &mut Page, statistics: &Statistics) {
+fn sizes(page: &mut Page, statistics: &Statistics, told: usize) {
     let sizes = [
         ("switches", "Switches that ever connected", statistics.switches),
         ("switches_live", "Switches connected and up to date", statistics.switches_live),
@@ -153,6 +153,7 @@ fn sizes(page: &mut Page, statistics: &Statistics) {
         ("entries", "Flow entries wanted on all switches", statistics.entries),
         ("groups", "Groups wanted on all switches", statistics.groups),
         ("meters", "Meters wanted on all switches", statistics.meters),
+        ("replica", "Links and parts of streams that the other controller told of", told),
     ];
     for (name, help, value) in sizes {
         let gauge = <Gauge>::default();

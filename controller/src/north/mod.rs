@@ -40,6 +40,8 @@ pub(crate) struct Glance<'a> {
     pub(crate) queues: Vec<schema::Queue>,
     /// What this controller is to its switches.
     pub(crate) standing: schema::Standing,
+    /// How many links and parts of streams the other controller told of.
+    pub(crate) told: usize,
 }
 
 pub(crate) use schema::{Queue, Standing};

@@ -71,6 +71,11 @@ impl Duel {
         turn
     }
 
+    /// How many links and parts of streams the other told of.
+    pub(crate) fn known(&self) -> usize {
+        self.follower.known()
+    }
+
     /// What is known of the other's streams, to go on with.
     pub(crate) fn replica(&mut self, now: Time, lease: Span) -> Replica {
         self.follower.take(now, lease)

@@ -109,6 +109,7 @@ fn figures_are_of_the_kinds_that_prometheus_reads() {
         "nearcast_controller_switches_live 1",
         "nearcast_controller_queue_bytes{switch=\"000000000000002b\"} ",
         "nearcast_controller_role{role=\"alone\"} 1",
+        "nearcast_controller_replica 0",
         "nearcast_controller_messages_total{direction=\"received\",type=\"features_reply\"} 1",
         "nearcast_controller_events_total{event=\"switch_ready\"} 1",
     ] {
