@@ -47,12 +47,16 @@ pub(crate) struct Writer {
     depth: Arc<Depth>,
     reader: tokio::task::AbortHandle,
     writer: Option<JoinHandle<()>>,
+    /// What had been taken when that was last asked.
+    taken: usize,
 }
 
 /// How much waits.
 #[derive(Debug, Default)]
 struct Depth {
     bytes: AtomicUsize,
+    /// Bytes that were taken, modulo 2^64.
+    taken: AtomicUsize,
     /// Told when it is below [`HIGH`] again.
     drained: Notify,
     /// Told when nothing more will be queued.
@@ -78,6 +82,12 @@ impl Writer {
     /// Bytes that wait.
     pub(crate) fn queued(&self) -> usize {
         self.depth.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes wait, and some were taken since this was last asked.
+    pub(crate) fn is_taken(&mut self) -> bool {
+        let taken = self.depth.taken.load(Ordering::Relaxed);
+        self.queued() > 0 && std::mem::replace(&mut self.taken, taken) != taken
     }
 
     /// Ends the connection at once, and with it what is queued.
@@ -141,7 +151,7 @@ pub(crate) fn start(
             let _ = arrivals.send((Instant::now(), Input::Gone(id, cause, reason))).await;
         }
     });
-    Writer { queue, depth, reader: reader.abort_handle(), writer: Some(writer) }
+    Writer { queue, depth, reader: reader.abort_handle(), writer: Some(writer), taken: 0 }
 }
 
 /// Reads until the connection ends; says why it did.
@@ -207,6 +217,7 @@ async fn send_all(
         if write.write_all(&bytes).await.is_err() || write.flush().await.is_err() {
             return;
         }
+        depth.taken.fetch_add(bytes.len(), Ordering::Relaxed);
         let before = depth.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
         if before > HIGH && before - bytes.len() <= HIGH {
             depth.drained.notify_one();

@@ -58,6 +58,7 @@ struct Batch {
     /// In all of them.
     bytes: usize,
     closing: Vec<ConnectionId>,
+    unresponsive: Vec<(ConnectionId, String)>,
     /// Events, and when the message that led to each was read.
     events: Vec<(Event, Option<Instant>)>,
     generation: Option<u64>,
@@ -138,7 +139,12 @@ impl Server {
             // In no order of preference: whoever floods us with one kind must not shut out the others.
             tokio::select! {
                 () = &mut stop => break,
-                Some(first) = arrivals.recv() => self.arrived(first, &mut arrivals),
+                Some(first) = arrivals.recv() => {
+                    self.arrived(first, &mut arrivals);
+                    // Those who read and write have their turn, however much there is to be handled:
+                    // what switches say must be read before any of them counts as silent.
+                    tokio::task::yield_now().await;
+                }
                 Some(question) = asked.recv() => self.answer(question),
                 Some(heard) = heard.recv() => {
                     let now = self.clock.now();
@@ -284,6 +290,7 @@ impl Server {
                     batch.bytes += bytes.len() - before;
                 }
                 Output::Close(id) => batch.closing.push(id),
+                Output::Unresponsive(id, reason) => batch.unresponsive.push((id, reason)),
                 Output::Event(event) => batch.events.push((event, read_at)),
                 Output::Generation(seen) => batch.generation = batch.generation.max(Some(seen)),
                 Output::Replicate(update) => {
@@ -311,19 +318,31 @@ impl Server {
             let handled = read_at.map(|read_at| Span::from(read_at.elapsed()));
             self.journal.event(now, event, handled);
         }
+        for (id, reason) in batch.unresponsive {
+            if self.writers.get_mut(&id).is_some_and(Writer::is_taken) {
+                self.fabric.spare(id);
+            } else {
+                self.end(id, Ending::Silent, reason);
+            }
+        }
         for id in slow {
             let waiting = self.writers.get(&id).map_or(0, Writer::queued);
-            if let Some(writer) = self.writers.remove(&id) {
-                writer.cut();
-            }
             let reason = format!("it does not take what it is sent: {waiting} bytes wait for it");
-            self.fabric.handle(self.clock.now(), Input::Gone(id, Ending::Slow, reason));
-            self.drain();
+            self.end(id, Ending::Slow, reason);
         }
         if let Some((seen, duel)) = batch.generation.zip(self.duel.as_mut()) {
             let turn = duel.seen(now, seen);
             self.take_turn(turn);
         }
+    }
+
+    /// Ends a connection, and what waits for it.
+    fn end(&mut self, id: ConnectionId, cause: Ending, reason: String) {
+        if let Some(writer) = self.writers.remove(&id) {
+            writer.cut();
+        }
+        self.fabric.handle(self.clock.now(), Input::Gone(id, cause, reason));
+        self.drain();
     }
 
     fn answer(&mut self, question: Question) {

@@ -63,6 +63,10 @@ pub enum Output {
     Send(ConnectionId, Message),
     /// Send what was handed out before, then close. A [`Input::Gone`] is not needed any more.
     Close(ConnectionId),
+    /// It says nothing and leaves echoes unanswered; the text says so in words. To be ended by
+    /// [`Input::Gone`] with [`Ending::Silent`], unless what it was sent still waits to be taken, and some of
+    /// that was taken lately: then [`Fabric::spare`] it.
+    Unresponsive(ConnectionId, String),
     /// Tell people.
     Event(Event),
     /// With two controllers: a switch said which generation it took last.

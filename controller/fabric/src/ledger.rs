@@ -1,6 +1,6 @@
 //! What one switch should hold, and what must be said to make it so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use crate::entry::{Entry, EntryKey, Group, Pattern, Purpose, Step};
 use crate::meters::{self, Meter};
@@ -59,11 +59,15 @@ impl Ledger {
     /// Wants an entry; the change to make, unless it is there already.
     pub(crate) fn set(&mut self, (key, entry): (EntryKey, Entry)) -> Option<Change> {
         self.orphans.remove(&key);
-        if self.entries.get(&key) == Some(&entry) {
-            return None;
+        // Looked for once: with a host at each of many switches this is what most of the work is.
+        match self.entries.entry(key) {
+            btree_map::Entry::Occupied(there) if *there.get() == entry => return None,
+            btree_map::Entry::Occupied(mut there) => *there.get_mut() = entry.clone(),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(entry.clone());
+            }
         }
         self.revision += 1;
-        self.entries.insert(key, entry.clone());
         Some(Change::SetEntry(key, entry))
     }
 

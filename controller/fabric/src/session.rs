@@ -105,19 +105,29 @@ impl Fabric {
         let Some(session) = self.sessions.get_mut(&connection) else { return };
         let silent = heard_until.since(session.heard);
         let introduced = session.switch.is_some();
-        if silent >= interval * u64::from(ECHOES + 1) && session.asked >= ECHOES {
-            let reason = format!("it was silent for {:.1} s", silent.as_secs_f64());
-            self.close(connection, Ending::Silent, reason);
-            return;
-        }
+        let unanswered = session.asked >= ECHOES;
         if silent >= interval {
             session.asked += 1;
+        }
+        if silent >= interval * u64::from(ECHOES + 1) && unanswered {
+            let reason = format!("it was silent for {:.1} s", silent.as_secs_f64());
+            self.output(Output::Unresponsive(connection, reason));
+        }
+        if silent >= interval {
             self.ask_for_echo(connection);
         }
         if introduced {
             self.check_role(connection);
         }
         self.agenda.set(Timer::Echo(connection), self.now + interval);
+    }
+
+    /// Asks a connection anew before it counts as unresponsive: it is busy with what it was sent, and the
+    /// echoes that it was asked for wait behind that.
+    pub fn spare(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get_mut(&connection) {
+            session.asked = 0;
+        }
     }
 
     /// Asks for an echo of the time (OpenFlow 1.3.5 7.5.2): it shows that the switch is there, and how

@@ -112,6 +112,7 @@ fn a_version_that_is_not_spoken_is_refused_in_plain_words() {
             }
             nearcast_fabric::Output::Event(event) => world.events.push(event),
             nearcast_fabric::Output::Close(closed) => world.closed.push(closed),
+            nearcast_fabric::Output::Unresponsive(..) => {}
             nearcast_fabric::Output::Generation(_) => {}
             nearcast_fabric::Output::Replicate(_) => {}
             nearcast_fabric::Output::Send(..) => {}
@@ -179,6 +180,19 @@ fn a_switch_whose_messages_wait_to_be_handed_in_is_not_taken_for_silent() {
     assert_eq!(world.closed, [late], "the switch must be asked first");
     world.run(Span::from_secs(15));
     assert_eq!(world.closed, [late, id]);
+}
+
+#[test]
+fn a_switch_that_is_busy_with_what_it_was_sent_is_asked_anew() {
+    let mut world = World::single(config(), 0);
+    let id = world.connections[&1];
+    world.takes = true;
+    world.switches.get_mut(&1).expect("s1").mute = true;
+    world.run(Span::from_secs(60));
+    assert!(world.closed.is_empty());
+    world.takes = false;
+    world.run(Span::from_secs(15));
+    assert_eq!(world.closed, [id]);
 }
 
 #[test]

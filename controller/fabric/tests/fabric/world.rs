@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) control: BTreeMap<u64, Span>,
     /// How long what a switch said waits to be handed in, as by a driver that is overloaded.
     pub(crate) lag: Span,
+    /// Switches still take what waits for them, slowly.
+    pub(crate) takes: bool,
     /// How long a host waits for what it sent to arrive.
     pub(crate) patience: Span,
     pub(crate) events: Vec<Event>,
@@ -125,6 +127,7 @@ impl World {
             delays: BTreeMap::new(),
             control: BTreeMap::new(),
             lag: Span::ZERO,
+            takes: false,
             patience: Span::ZERO,
             events: Vec::new(),
             said: Vec::new(),
@@ -414,6 +417,12 @@ impl World {
                     Output::Close(id) => {
                         self.closed.push(id);
                         self.connections.retain(|_, connection| *connection != id);
+                    }
+                    Output::Unresponsive(id, _) if self.takes => self.fabric.spare(id),
+                    Output::Unresponsive(id, reason) => {
+                        self.closed.push(id);
+                        self.connections.retain(|_, connection| *connection != id);
+                        self.fabric.handle(self.now, Input::Gone(id, Ending::Silent, reason));
                     }
                     Output::Send(id, message) => {
                         let to = self.connections.iter().find(|(_, c)| **c == id);
