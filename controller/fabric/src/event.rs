@@ -230,8 +230,10 @@ pub enum Ending {
     Silent,
     /// It did not take what it was sent, until there was too much of it.
     Slow,
-    /// The same switch connected again.
+    /// The same switch connected again, and this connection of it did not answer.
     Replaced,
+    /// Another connection is of the switch that it says it is of, and answers.
+    Duplicate,
     /// There are as many switches as may be.
     NoRoom,
 }
@@ -246,6 +248,7 @@ impl Ending {
             Ending::Silent => "silent",
             Ending::Slow => "slow",
             Ending::Replaced => "replaced",
+            Ending::Duplicate => "duplicate",
             Ending::NoRoom => "no_room",
         }
     }

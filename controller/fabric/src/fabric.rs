@@ -9,6 +9,7 @@ use rust_openflow::v13::Message;
 use crate::agenda::Agenda;
 use crate::aliases::Aliases;
 use crate::claims::{Claim, Claims};
+use crate::contest::Contest;
 use crate::detour::Detours;
 use crate::discovery::Prober;
 use crate::distribution::{Tag, Tags};
@@ -80,6 +81,8 @@ pub enum Output {
 pub(crate) enum Timer {
     /// A connection should have said who it is.
     Handshake(ConnectionId),
+    /// A connection whose switch another one claims to be should have answered; by the other one.
+    Contest(ConnectionId),
     /// A connection may have fallen silent.
     Echo(ConnectionId),
     /// All links are probed.
@@ -135,6 +138,8 @@ pub struct Fabric {
     behind: Option<Time>,
     pub(crate) standing: Standing,
     pub(crate) sessions: BTreeMap<ConnectionId, Session>,
+    /// Connections that say they are of a switch that another connection is of.
+    pub(crate) contests: BTreeMap<ConnectionId, Contest>,
     pub(crate) switches: BTreeMap<DatapathId, Switch>,
     pub(crate) topology: Topology,
     pub(crate) detours: Detours,
@@ -181,6 +186,7 @@ impl Fabric {
             behind: None,
             standing: Standing::Alone,
             sessions: BTreeMap::new(),
+            contests: BTreeMap::new(),
             switches: BTreeMap::new(),
             topology: Topology::default(),
             detours: Detours::default(),
@@ -318,6 +324,7 @@ impl Fabric {
     fn due(&mut self, timer: Timer) {
         match timer {
             Timer::Handshake(connection) => self.handshake_due(connection),
+            Timer::Contest(connection) => self.contest_due(connection),
             Timer::Echo(connection) => self.echo_due(connection),
             Timer::Probe => self.probe_all(),
             Timer::Measured => {

@@ -19,6 +19,7 @@ mod audit;
 mod branching;
 mod claims;
 mod config;
+mod contest;
 mod delay;
 mod describe;
 mod detour;

@@ -72,6 +72,7 @@ impl Fabric {
         let Some(session) = self.sessions.remove(&connection) else { return };
         self.agenda.cancel(&Timer::Handshake(connection));
         self.agenda.cancel(&Timer::Echo(connection));
+        self.end_contests(connection);
         let Some(switch) = session.switch else {
             self.event(Event::ConnectionRefused { connection: connection.0, cause, reason });
             return;
@@ -147,6 +148,7 @@ impl Fabric {
         if let Some(session) = self.sessions.get_mut(&connection) {
             session.round_trips.sample(now.since(asked));
         }
+        self.proven(connection, asked);
     }
 
     /// How long a switch takes to hear from us, or we from it; `None` until that was measured.
@@ -270,16 +272,16 @@ impl Fabric {
     }
 
     /// Takes a connection for a switch's, and asks the switch what it holds.
-    fn bring_in(&mut self, connection: ConnectionId, id: DatapathId) {
+    pub(crate) fn bring_in(&mut self, connection: ConnectionId, id: DatapathId) {
         if !self.know_switch(id) {
             let reason = "there are as many switches as may be".to_owned();
             self.close(connection, Ending::NoRoom, reason);
             return;
         }
         let before = self.switches.get(&id).and_then(|switch| switch.connection);
-        if let Some(before) = before {
-            // A switch that reconnects is often quicker than the end of its old connection.
-            self.close(before, Ending::Replaced, format!("datapath {id} connected again"));
+        if let Some(before) = before.filter(|before| *before != connection) {
+            self.contest(connection, id, before);
+            return;
         }
         if let Some(session) = self.sessions.get_mut(&connection) {
             session.switch = Some(id);
@@ -528,7 +530,7 @@ impl Fabric {
         self.output(Output::Send(connection, Message::new(xid, body)));
     }
 
-    fn close(&mut self, connection: ConnectionId, cause: Ending, reason: String) {
+    pub(crate) fn close(&mut self, connection: ConnectionId, cause: Ending, reason: String) {
         self.output(Output::Close(connection));
         self.gone(connection, cause, reason);
     }

@@ -232,6 +232,18 @@ impl Lab {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("it is ours");
     }
 
+    /// Lets it go on.
+    pub(crate) fn thaw_controller(&mut self) {
+        let child = self.controller.as_ref().expect("a controller runs");
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).expect("it is ours");
+    }
+
+    /// Where the controller listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     fn events_path(&self) -> PathBuf {
         self.folder.path().join(format!("events{}.jsonl", self.runs))
     }
@@ -293,6 +305,12 @@ impl Lab {
             act()
         };
         std::thread::scope(|scope| scope.spawn(act).join().expect("it does not panic"))
+    }
+
+    /// Has a host take this for a station's address, whoever has it.
+    pub(crate) fn neighbour(&self, host: &str, address: &str, mac: &str) {
+        let namespace = self.namespace(host);
+        run(&format!("ip -n {namespace} neigh add {address} lladdr {mac} nud permanent dev eth0"));
     }
 
     pub(crate) fn address_add(&self, host: &str, address: &str) {

@@ -22,6 +22,7 @@ macro_rules! needs_a_lab {
     };
 }
 
+mod channel;
 mod detour;
 mod ipv6;
 mod meters;

@@ -3,9 +3,9 @@
 use nearcast_fabric::{ConnectionId, Ending, Input};
 use nearcast_machine::{Machine, Span};
 use rust_openflow::v13::{
-    Action, Body, FlowMod, GroupCommand, GroupMod, GroupType, Instruction, Message,
+    Action, Body, Features, FlowMod, GroupCommand, GroupMod, GroupType, Instruction, Message,
 };
-use rust_openflow::{Error, Hello, VERSION_10};
+use rust_openflow::{Error, Hello, VERSION_10, VERSION_13};
 
 use crate::rtmp::{Session, play, publish};
 use nearcast_fabric::Event;
@@ -337,4 +337,62 @@ fn entries_of_others_are_left_alone() {
     world.run(Span::from_secs(130));
     assert_eq!(restored(&world), []);
     assert_eq!(world.switches[&1].at(3, 5).len(), 1);
+}
+
+/// A connection on which somebody says that he is this switch.
+fn claim(world: &mut World, connection: u64, datapath_id: u64) -> ConnectionId {
+    let id = ConnectionId(connection);
+    world.fabric.handle(world.now, Input::Connected(id));
+    let hello = Body::Hello(Hello::offering(&[VERSION_13]));
+    let features = Body::FeaturesReply(Features::of(datapath_id, 8));
+    for body in [hello, features] {
+        world.fabric.handle(world.now, Input::Message(id, Message::new(0, body)));
+    }
+    world.settle();
+    id
+}
+
+#[test]
+fn whoever_says_that_he_is_a_switch_that_answers_is_refused() {
+    let mut world = World::single(config(), 1);
+    let first = world.connections[&1];
+    // Each for himself, and two at a time.
+    let others = [claim(&mut world, 98, 1), claim(&mut world, 99, 1)];
+    world.run(Span::from_secs(2));
+    assert_eq!((world.closed.as_slice(), world.connections[&1]), (&others[..], first));
+    let refused = world.events.iter().filter(|event| event.ending() == Some(Ending::Duplicate));
+    assert_eq!((refused.count(), world.count("switch_gone")), (2, 0));
+    // A message that says nothing of the moment it was sent is no proof, and none is lacking.
+    publish(&mut world, "b", 40_000, "live/room", true);
+    play(&mut world, "v1", 40_000, "live/room");
+    let group = world.offer("b").group;
+    world.resolve("b", group).expect("the fabric answers");
+    world.udp("b", group, 7935, b"\x01on");
+    assert_eq!(world.received("v1").len(), 1, "all goes on");
+}
+
+#[test]
+fn a_switch_whose_old_connection_does_not_answer_takes_its_place() {
+    let mut world = World::single(config(), 1);
+    let first = world.connections[&1];
+    // The switch is on the new one; what is said on the old one nobody hears.
+    world.connect(1);
+    assert!(world.closed.is_empty(), "the old one has its time to answer");
+    world.run(Span::from_secs(2));
+    assert_eq!(world.closed, [first]);
+    let endings: Vec<_> = world.events.iter().filter_map(Event::ending).collect();
+    assert_eq!((endings, world.count("switch_ready")), (vec![Ending::Replaced], 2));
+
+    // One that ends before its time is over need not be waited for.
+    let second = world.connections[&1];
+    world.connect(1);
+    world.fabric.handle(world.now, Input::Gone(second, Ending::Closed, "it ended".to_owned()));
+    world.run(Span::from_millis(100));
+    assert_eq!(world.count("switch_ready"), 3);
+    // And one that claims and goes leaves nothing behind.
+    world.connect(1);
+    let last = world.connections[&1];
+    world.fabric.handle(world.now, Input::Gone(last, Ending::Closed, "it ended".to_owned()));
+    world.run(Span::from_secs(2));
+    assert_eq!((world.closed.as_slice(), world.count("switch_gone")), (&[first][..], 2));
 }
