@@ -378,7 +378,8 @@ pub fn check(file: &Path) -> Result<(), Error> {
 }
 
 /// As many as there are processors, but for one that the switches of this machine, or what stands for
-/// them, need: two workers on two processors answer half as much as one (docs/controller-speed.md).
+/// them, need: on two processors two workers answer switches that wait half as fast as one
+/// does (docs/controller-speed.md).
 fn workers() -> NonZero<usize> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     NonZero::new(cores - 1).unwrap_or(NonZero::<usize>::MIN)
