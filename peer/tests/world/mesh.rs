@@ -37,10 +37,21 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// `callbacks`: the seed is asked about publishers, and has to be there.
     pub(crate) fn new(callbacks: bool) -> Mesh {
+        Mesh::with(callbacks, SETTINGS)
+    }
+
+    /// One that has more time to find what it lacks.
+    pub(crate) fn patient() -> Mesh {
+        let settings = SETTINGS.replace("lag = \"6s\"", "lag = \"10s\"");
+        assert_ne!(settings, SETTINGS);
+        Mesh::with(false, &settings)
+    }
+
+    fn with(callbacks: bool, text: &str) -> Mesh {
         let world = World::new();
         let nginx = world.nginx(callbacks);
         let settings = world.folder.path().join("mesh.toml");
-        fs::write(&settings, SETTINGS).expect("the settings");
+        fs::write(&settings, text).expect("the settings");
         let host = world.host(4);
         let (udp, http) = (format!("{host}:7937"), format!("{host}:7938"));
         let tracker = world.peer("tracker", "tracker", &["--udp", &udp, "--http", &http]);
