@@ -11,8 +11,8 @@ pub const CHUNK_MAX: usize = 1250;
 ///
 /// Consecutive NAL units of H.264, each with its length in front, are packed together while they fit
 /// into [`CHUNK_MAX`]; one that does not fit alone is cut every `CHUNK_MAX` bytes, together with what
-/// stands before the first slice, as is every other kind of body. A pure function of its arguments, so that every node derives the same chunks. An
-/// empty body is one empty chunk.
+/// stands before the first slice, as is every other kind of body. A pure function of its arguments, so
+/// that every node derives the same chunks. An empty body is one empty chunk.
 ///
 /// ```
 /// # use nearcast_media::{Kind, cut};

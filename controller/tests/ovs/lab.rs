@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -217,26 +219,26 @@ impl Lab {
 
     /// Asks the controller to stop and waits until it has.
     pub(crate) fn stop_controller(&mut self) {
+        self.signal_controller(Signal::SIGTERM);
         let mut child = self.controller.take().expect("a controller runs");
-        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it is ours");
         let bound = Duration::from_secs(5);
         let status = wait_for("the controller to stop", bound, || child.try_wait().expect("ours"));
         assert!(status.success(), "{status}");
     }
 
     /// Stops the controller as it stands: it keeps its connections, and does nothing.
-    pub(crate) fn freeze_controller(&mut self) {
-        let child = self.controller.as_ref().expect("a controller runs");
-        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("it is ours");
+    pub(crate) fn freeze_controller(&self) {
+        self.signal_controller(Signal::SIGSTOP);
     }
 
     /// Lets it go on.
-    pub(crate) fn thaw_controller(&mut self) {
+    pub(crate) fn thaw_controller(&self) {
+        self.signal_controller(Signal::SIGCONT);
+    }
+
+    fn signal_controller(&self, signal: Signal) {
         let child = self.controller.as_ref().expect("a controller runs");
-        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).expect("it is ours");
+        kill(Pid::from_raw(child.id() as i32), signal).expect("it is ours");
     }
 
     /// Where the controller listens.

@@ -12,7 +12,7 @@ use super::video::Video;
 use super::{csv, figures, page};
 use crate::Failure;
 use crate::clip::LayeredClip;
-use crate::figures::write_all;
+use crate::report::{REPORT_FILE, publish};
 use crate::result::{FolderError, Trust, load, store};
 use crate::run::{self, Progress};
 use crate::world::{Shutdown, find_program, find_system_program, require_root};
@@ -82,7 +82,7 @@ pub(crate) fn run(
     outcome.goals = judge(&outcome);
     store(&folder, &outcome)?;
     build(&folder, &outcome)?;
-    println!("{}", folder.join("report.html").display());
+    println!("{}", folder.join(REPORT_FILE).display());
     match failure {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if shutdown.requested() => Ok(ExitCode::from(130)),
@@ -101,9 +101,7 @@ pub(crate) fn report(folder: &Path) -> Result<(), Failure> {
 fn build(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure> {
     csv::write(folder, outcome)?;
     let figures = figures::all(outcome);
-    write_all(folder, &figures)?;
-    let path = folder.join("report.html");
-    std::fs::write(&path, page::page(outcome, &figures)).map_err(FolderError::io(&path))?;
+    publish(folder, REPORT_FILE, &page::page(outcome, &figures), &figures)?;
     for goal in &outcome.goals {
         println!("{:?}: {}: {} (paper: {})", goal.verdict, goal.name, goal.measured, goal.target);
     }

@@ -12,7 +12,7 @@ use super::result::{Flavour, MeshOutcome, label};
 use super::scenario::MeshScenario;
 use super::{crosscheck_page, virtually};
 use crate::Failure;
-use crate::figures::write_all;
+use crate::report::publish;
 use crate::result::{FolderError, load};
 use crate::world::Shutdown;
 
@@ -46,8 +46,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     let mut simulated = MeshOutcome { runs: Vec::new(), goals: Vec::new(), ..measured.clone() };
     for run in measured.runs.iter().filter(|run| run.system != Flavour::Switched) {
         eprintln!("simulating {}", label(run.system, run.repeat));
-        let system = run.system.system();
-        simulated.runs.push(virtually::perform(&plan, stream, system, run.repeat, shutdown)?);
+        simulated.runs.push(virtually::perform(&plan, stream, run.system, run.repeat, shutdown)?);
     }
     if simulated.runs.is_empty() {
         return Err(
@@ -57,12 +56,10 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     let rows = rows(&measured, &simulated);
     write_table(&args.folder, &rows)?;
     let figure = crosscheck_page::figure(&measured, &simulated);
-    write_all(&args.folder, std::slice::from_ref(&figure))?;
-    let path = args.folder.join(PAGE);
     let html = crosscheck_page::page(&measured, &rows, &figure);
-    std::fs::write(&path, html).map_err(FolderError::io(&path))?;
+    publish(&args.folder, PAGE, &html, std::slice::from_ref(&figure))?;
     print!("{}", crosscheck_page::text(&rows));
-    println!("{}", path.display());
+    println!("{}", args.folder.join(PAGE).display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,8 +129,6 @@ fn write_table(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use nearcast_engine::mesh::System;
-
     use super::super::measures::LayerRate;
     use super::super::synthetic::outcome;
     use super::*;
@@ -150,7 +145,7 @@ mod tests {
         let stream = virtually::stream(STREAM).expect("plain");
         let shutdown = Shutdown::handle().expect("a flag");
         let run = |repeat| {
-            virtually::perform(plan, stream, System::LayerP2p, repeat, shutdown).expect("it runs")
+            virtually::perform(plan, stream, Flavour::LayerP2p, repeat, shutdown).expect("it runs")
         };
         let runs = (0..plan.scenario.repeat).map(run).collect();
         let scenario = plan.scenario.name.clone();

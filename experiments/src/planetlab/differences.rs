@@ -1,7 +1,7 @@
 //! Two results of the same experiment, metric by metric.
 
-use super::measures::{Estimate, Measure, mean};
-use super::result::{Flavour, LAYERS, MeshOutcome, PeerRecord};
+use super::measures::{Estimate, Measure, mean, mean_rate, ratio};
+use super::result::{MeshOutcome, PeerRecord};
 
 /// A metric of a class of peers (or of all) under a system.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,12 +43,7 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
     let settled = mininet.scale.settled_s;
     let full = mininet.full_kbit();
     let part = |peers: &[&PeerRecord], layer: Option<usize>| {
-        let layers = || (0..LAYERS).filter(move |at| layer.is_none_or(|layer| layer == *at));
-        let all: Vec<_> = peers.iter().filter_map(|peer| peer.settled(settled)).collect();
-        let sum = |of: &dyn Fn(usize) -> u64| layers().map(of).sum::<u64>() as f64;
-        let due = sum(&|at| all.iter().map(|settled| settled.due[at]).sum());
-        let played = sum(&|at| all.iter().map(|settled| settled.played[at]).sum());
-        (due > 0.0).then(|| played / due * 100.0)
+        ratio(peers, settled, layer).map(|part| part * 100.0)
     };
     let stayed = |peer: &PeerRecord| {
         let last = peer.series.last()?.at_s - peer.joined_s;
@@ -62,7 +57,7 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
             name: "plays",
             unit: "kbit/s",
             slack: full * 0.02,
-            of: &|peers| mean(peers.iter().filter_map(|peer| Some(peer.settled(settled)?.rate))),
+            of: &|peers| mean_rate(peers, settled),
         },
         Metric { name: "layer 1", unit: "%", slack: 2.0, of: &|peers| part(peers, Some(0)) },
         Metric { name: "layer 2", unit: "%", slack: 2.0, of: &|peers| part(peers, Some(1)) },
@@ -122,18 +117,12 @@ pub(super) fn rows(mininet: &MeshOutcome, simulator: &MeshOutcome) -> Vec<Row> {
             class: "broadcaster".to_owned(),
             metric: "sends in all",
             unit: "kbit/s",
-            mininet: source(mininet, system),
-            simulator: source(simulator, system),
+            mininet: mininet.source_kbit(system),
+            simulator: simulator.source_kbit(system),
             slack: full * 0.02,
         });
     }
     rows
-}
-
-fn source(outcome: &MeshOutcome, system: Flavour) -> Option<Estimate> {
-    let runs = outcome.runs.iter().filter(|run| run.system == system);
-    let rates = runs.map(|run| run.seed_bytes as f64 * 8e-3 / run.lasted_s.max(1.0));
-    Estimate::of(&rates.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -206,9 +206,14 @@ impl MeshOutcome {
     /// The mean playback rate, kbit/s.
     pub(super) fn rate(&self, system: Flavour, class: Option<usize>) -> Option<Estimate> {
         let settled = self.scale.settled_s;
-        self.measure(system, class, &|peers| {
-            mean(peers.iter().filter_map(|peer| Some(peer.settled(settled)?.rate)))
-        })
+        self.measure(system, class, &|peers| mean_rate(peers, settled))
+    }
+
+    /// What the broadcaster sent by UDP, kbit/s.
+    pub(super) fn source_kbit(&self, system: Flavour) -> Option<Estimate> {
+        let runs = self.runs.iter().filter(|run| run.system == system);
+        let rates = runs.map(|run| run.seed_bytes as f64 * 8.0 / 1e3 / run.lasted_s.max(1.0));
+        Estimate::of(&rates.collect::<Vec<_>>())
     }
 
     /// The playback rates of every peer of every run, kbit/s.
@@ -242,7 +247,13 @@ pub(super) type Which = fn(&Quality) -> Option<f64>;
 pub(super) const QUALITIES: [(&str, Which); 4] =
     [("Q1", |q| q.q1), ("Q2", |q| q.q2), ("Q3", |q| q.q3), ("Q", |q| q.q)];
 
-fn ratio(peers: &[&PeerRecord], settled: f64, layer: Option<usize>) -> Option<f64> {
+/// The mean playback rate, kbit/s.
+pub(super) fn mean_rate(peers: &[&PeerRecord], settled: f64) -> Option<f64> {
+    mean(peers.iter().filter_map(|peer| Some(peer.settled(settled)?.rate)))
+}
+
+/// The received chunk ratio of a layer (of all if none).
+pub(super) fn ratio(peers: &[&PeerRecord], settled: f64, layer: Option<usize>) -> Option<f64> {
     let (mut played, mut due) = (0, 0);
     for settled in peers.iter().filter_map(|peer| peer.settled(settled)) {
         for at in (0..LAYERS).filter(|at| layer.is_none_or(|layer| layer == *at)) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::measures::{Estimate, QUALITIES, mean};
+use super::measures::{Estimate, QUALITIES, mean, mean_rate};
 use super::result::{LAYERS, MeshOutcome, PeerRecord};
 use crate::figures::Figure;
 use crate::report::escape;
@@ -139,8 +139,8 @@ fn groups(out: &mut String, outcome: &MeshOutcome) {
     );
     let settled = outcome.scale.settled_s;
     let rate = |peers: &[&PeerRecord], grouped: bool| {
-        let such = peers.iter().filter(|peer| peer.group.is_some() == grouped);
-        mean(such.filter_map(|peer| Some(peer.settled(settled)?.rate)))
+        let such = |peer: &&PeerRecord| peer.group.is_some() == grouped;
+        mean_rate(&peers.iter().copied().filter(such).collect::<Vec<_>>(), settled)
     };
     let text = |value: Option<Estimate>, decimals| {
         Cell::text(value.map_or_else(|| "-".to_owned(), |value| value.text(decimals)))
@@ -150,14 +150,12 @@ fn groups(out: &mut String, outcome: &MeshOutcome) {
         let switched = outcome.measure(system, None, &|peers| {
             mean(peers.iter().filter_map(|peer| peer.by_switch)).map(|part| part * 100.0)
         });
-        let runs = outcome.runs.iter().filter(|run| run.system == system);
-        let seed = runs.map(|run| run.seed_bytes as f64 * 8.0 / 1e3 / run.lasted_s.max(1.0));
         rows.push(vec![
             Cell::text(system.name()),
             text(outcome.measure(system, None, &|peers| rate(peers, true)), 0),
             text(outcome.measure(system, None, &|peers| rate(peers, false)), 0),
             text(switched, 1),
-            text(Estimate::of(&seed.collect::<Vec<_>>()), 0),
+            text(outcome.source_kbit(system), 0),
         ]);
     }
     let header = [

@@ -46,15 +46,6 @@ impl Flavour {
         }
     }
 
-    /// A system without the switch's help.
-    pub(super) fn of(system: System) -> Flavour {
-        match system {
-            System::LayerP2p => Flavour::LayerP2p,
-            System::SingleIncent => Flavour::SingleIncent,
-            System::SingleLayer => Flavour::SingleLayer,
-        }
-    }
-
     /// What the engine goes by.
     pub fn system(self) -> System {
         match self {

@@ -51,13 +51,13 @@ pub(super) fn stream(layers: [LayerRate; LAYERS]) -> Result<Stream, Failure> {
 pub(super) fn perform(
     plan: &Plan,
     stream: Stream,
-    system: System,
+    system: Flavour,
     repeat: u32,
     shutdown: Shutdown,
 ) -> Result<MeshRun, Failure> {
     let population = Population::draw(&plan.scenario, plan.seed, repeat, plan.judged);
     let topology = topology(&population, plan.scenario.seed_upload);
-    let kit = kit(plan, stream, system)?;
+    let kit = kit(plan, stream, system.system())?;
     let network = Network {
         delays: delays(&topology, &population)?,
         signalling: Signalling::Queued { loss: Default::default() },
@@ -84,7 +84,7 @@ pub(super) fn perform(
     let seed_bytes = all.next().map_or(0, |(_, source)| source.sent_bytes);
     let peers = population.members.iter().zip(all);
     Ok(MeshRun {
-        system: Flavour::of(system),
+        system,
         repeat,
         incomplete_why: None,
         lasted_s: lasted.as_secs_f64(),

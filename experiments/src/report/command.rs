@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{page, summary};
+use super::{REPORT_FILE, page, publish, summary};
 use crate::measure::goals;
-use crate::result::{FolderError, Kind, Outcome, kind, load, write_csv};
+use crate::result::{Kind, Outcome, kind, load, write_csv};
 use crate::{Failure, figures, planetlab, simulate};
 
 /// `nearcast report FOLDER`
@@ -26,7 +26,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
         Kind::Mesh => planetlab::report(&args.folder)?,
         Kind::Simulations => simulate::report(&args.folder)?,
     }
-    println!("{}", args.folder.join("report.html").display());
+    println!("{}", args.folder.join(REPORT_FILE).display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -34,8 +34,5 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
 pub fn build(folder: &Path, outcome: &Outcome) -> Result<(), Failure> {
     write_csv(folder, outcome)?;
     let figures = figures::all(outcome);
-    figures::write_all(folder, &figures)?;
-    let path = folder.join("report.html");
-    std::fs::write(&path, page::page(outcome, &figures)).map_err(FolderError::io(&path))?;
-    Ok(())
+    publish(folder, REPORT_FILE, &page::page(outcome, &figures), &figures)
 }

@@ -2,6 +2,7 @@
 //! terminal, all made from `result.json` alone.
 
 mod command;
+mod files;
 mod headline;
 pub(crate) mod html;
 mod page;
@@ -11,6 +12,7 @@ mod terminal;
 mod tests;
 
 pub use command::{Args, build, main};
+pub(crate) use files::{REPORT_FILE, publish};
 pub use html::escape;
 pub use table::{WayRow, way_rows};
 pub use terminal::summary;

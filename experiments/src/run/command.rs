@@ -193,7 +193,7 @@ fn execute(
     store(&folder, &outcome)?;
     report::build(&folder, &outcome)?;
     println!("{}", report::summary(&outcome));
-    println!("{}", folder.join("report.html").display());
+    println!("{}", folder.join(report::REPORT_FILE).display());
     match failure {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(_) if shutdown.requested() => Ok(ExitCode::from(130)),

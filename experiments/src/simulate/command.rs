@@ -13,8 +13,8 @@ use super::scenario::{Crowd, PEERS_MAX, SimScenario};
 use super::settings::Change;
 use super::{csv, figures, page};
 use crate::Failure;
-use crate::figures::write_all;
-use crate::result::{FolderError, RESULT_FILE, load, store};
+use crate::report::{REPORT_FILE, publish};
+use crate::result::{RESULT_FILE, load, store};
 use crate::world::Shutdown;
 
 /// `nearcast simulate SCENARIO`
@@ -78,7 +78,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
         .unwrap_or_else(|| format!("results/{}-sim-{}", scenario.name, args.seed).into());
     let result = simulate(&scenario, args, &folder, shutdown)?;
     tell(&result);
-    let made = if args.bare { RESULT_FILE } else { "report.html" };
+    let made = if args.bare { RESULT_FILE } else { REPORT_FILE };
     println!("{}", folder.join(made).display());
     Ok(if result.incomplete_why.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
@@ -106,10 +106,7 @@ fn tell(result: &Simulations) {
 fn build(folder: &Path, result: &Simulations) -> Result<(), Failure> {
     csv::write(folder, result)?;
     let figures = figures::all(result);
-    write_all(folder, &figures)?;
-    let path = folder.join("report.html");
-    std::fs::write(&path, page::page(result, &figures)).map_err(FolderError::io(&path))?;
-    Ok(())
+    publish(folder, REPORT_FILE, &page::page(result, &figures), &figures)
 }
 
 impl Args {

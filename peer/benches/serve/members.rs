@@ -9,13 +9,12 @@ use nearcast_engine::mesh::wire::Datagram;
 use nearcast_engine::mesh::{Body, Input, Output, Peer, Settings};
 use nearcast_machine::{Machine, Seed, Span};
 use nearcast_media::StreamId;
+use nearcast_peer::MESH_CHUNK_MAX;
 
 use crate::audience::Shared;
 use crate::socket::{Socket, now};
 use crate::truth::Name;
 
-/// The longest chunk with head and proof, as nearcast-peer has it.
-const LC_MAX: u16 = 1395;
 /// The present instead of the paper's 30 s behind it: whoever comes asks for the whole window, and the
 /// beginning is not what is measured.
 const LAG: Span = Span::from_secs(3);
@@ -23,7 +22,7 @@ const LAG: Span = Span::from_secs(3);
 /// One of the audience.
 pub(crate) async fn watch(shared: Shared, at: usize, stream: StreamId, seed: SocketAddrV4) {
     let settings = Settings {
-        lc_max: LC_MAX,
+        lc_max: MESH_CHUNK_MAX,
         lag: LAG,
         neighbours_min: 1,
         neighbours_max: 1,
@@ -35,7 +34,7 @@ pub(crate) async fn watch(shared: Shared, at: usize, stream: StreamId, seed: Soc
     let mut epoch = 0;
     let mut bytes = Vec::new();
     let mut over = false;
-    while !over {
+    loop {
         machine.expire(now());
         while let Some(output) = machine.poll() {
             match output {
@@ -52,6 +51,9 @@ pub(crate) async fn watch(shared: Shared, at: usize, stream: StreamId, seed: Soc
                 | Output::Release(_)
                 | Output::Event(_) => {}
             }
+        }
+        if over {
+            return;
         }
         let due = Duration::from(machine.deadline().expect("it goes on").since(now()));
         tokio::select! {
@@ -74,22 +76,5 @@ pub(crate) async fn watch(shared: Shared, at: usize, stream: StreamId, seed: Soc
             }
             machine.handle(now(), Input::Message { from: seed.into(), message });
         });
-        machine.expire(now());
-        while let Some(output) = machine.poll() {
-            match output {
-                Output::Send { message, .. } => {
-                    bytes.clear();
-                    Datagram::Peer { stream, epoch, message }.encode(&mut bytes);
-                    socket.send(&bytes).await;
-                }
-                // There is one other peer, and no tracker that would have to say so.
-                Output::Tracker(Question::Announce { .. }) => {
-                    machine.handle(now(), Input::Tracker(Answer::Peers(vec![seed.into()])));
-                }
-                Output::Tracker(Question::Depart { .. })
-                | Output::Release(_)
-                | Output::Event(_) => {}
-            }
-        }
     }
 }
