@@ -124,7 +124,7 @@ pub enum OnOff {
 /// How to behave in the mesh.
 #[derive(Debug, Clone, Args)]
 pub struct MeshPolicy {
-    /// How much to give others [default: 1Mbit/s, a source 2Mbit/s]
+    /// How much to give others [default: 1Mbit/s, a broadcaster 2Mbit/s, the CDN's seed 100Mbit/s]
     #[arg(long, value_name = "RATE")]
     pub upload: Option<Bitrate>,
     /// Which system: layerp2p, single-incent or single-layer [default: layerp2p]

@@ -1,7 +1,7 @@
 use std::fs;
 use std::net::SocketAddrV4;
 
-use nearcast_engine::mesh::{NEIGHBOURS_MAX, Role, Settings, System};
+use nearcast_engine::mesh::{Settings, System};
 use nearcast_machine::Span;
 use toml::Table;
 
@@ -63,16 +63,14 @@ fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, Str
         }
     };
     let system = system.or(named).unwrap_or_default();
-    let (role, paper) = match part {
-        Part::Viewer => (Role::Viewer, Settings::of(system)),
-        Part::Broadcaster => (Role::Source, Settings::source(system)),
-        Part::CdnSeed => {
-            let source = Settings::source(system);
-            (Role::Source, Settings { neighbours_max: NEIGHBOURS_MAX, ..source })
-        }
+    let usual = match part {
+        Part::Viewer => Settings::of(system),
+        Part::Broadcaster => Settings::source(system),
+        Part::CdnSeed => Settings::fallback(system),
     };
+    let role = usual.role;
     let mut all =
-        Table::try_from(Settings { lc_max: MESH_CHUNK_MAX, delay_target: DELAY_TARGET, ..paper })
+        Table::try_from(Settings { lc_max: MESH_CHUNK_MAX, delay_target: DELAY_TARGET, ..usual })
             .map_err(|error| error.to_string())?;
     all.extend(file);
     let settings: Settings = all.try_into().map_err(|error| error.to_string())?;
@@ -85,7 +83,7 @@ fn parse(text: &str, system: Option<System>, part: Part) -> Result<Settings, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearcast_engine::mesh::Replace;
+    use nearcast_engine::mesh::{Replace, Role};
     use nearcast_machine::Bitrate;
 
     #[test]
@@ -98,7 +96,7 @@ mod tests {
         let seed = parse("", None, Part::Broadcaster).expect("nothing is fine");
         assert_eq!(seed.upload, Bitrate::from_bits_per_sec(2_000_000));
         let cdn = parse("", None, Part::CdnSeed).expect("nothing is fine");
-        assert_eq!((cdn.neighbours_max, cdn.role), (250, Role::Source));
+        assert_eq!((cdn.neighbours_max, cdn.role), (250, Role::Fallback));
         // What is written out and read again is the same, so no field is out of reach.
         let text = toml::to_string(&Settings { queue: 77, ..paper.clone() }).expect("TOML");
         assert_eq!(parse(&text, None, Part::Viewer), Ok(Settings { queue: 77, ..paper }));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use nearcast_engine::mesh::tracker::{Answer, Question};
 use nearcast_engine::mesh::wire::Datagram;
 use nearcast_engine::mesh::{
-    Body, Chunk, Event, Input, Message, NeighbourStatistics, Output, Peer, PeerId, Role, Settings,
+    Body, Chunk, Event, Input, Message, NeighbourStatistics, Output, Peer, PeerId, Settings,
     Statistics,
 };
 use nearcast_machine::{Bitrate, Machine, Seed, Time};
@@ -60,7 +60,7 @@ impl Swarm {
         tracker: Option<SocketAddrV4>,
         seed: Seed,
     ) -> Swarm {
-        let machine = Peer::new(Settings { role: Role::Source, ..settings }, seed);
+        let machine = Peer::new(settings, seed);
         let prover = Prover::new(Scope { stream, epoch });
         let supply = Some(Supply { placer: Placer::new(), prover, key: None });
         let trust = Trust::Anyone;
@@ -75,7 +75,7 @@ impl Swarm {
         anchor: Anchor,
         seed: Seed,
     ) -> Swarm {
-        let machine = Peer::new(Settings { role: Role::Viewer, ..settings }, seed);
+        let machine = Peer::new(settings, seed);
         let trust = Trust::new(anchor, seed.derive("key wanted").rng().random());
         let tracker = Some(tracker);
         Swarm { stream, epoch: None, machine, tracker, supply: None, trust, polluted: 0 }

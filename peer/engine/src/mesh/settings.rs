@@ -119,8 +119,11 @@ pub enum Role {
     /// It plays the stream, and passes on what it has.
     Viewer,
     /// It has the stream from elsewhere ([`Input::Publish`](super::Input::Publish)): the paper's
-    /// seed, and the CDN seed of the fallback. It asks nobody and seeks nobody.
+    /// seed. It asks nobody and seeks nobody, and gives first what fewest have.
     Source,
+    /// As a source, but one that everybody asks for what is due soon (*ours*): the seed beside the
+    /// CDN. It gives first what is due first.
+    Fallback,
 }
 
 /// The settings of a peer. `Default` is the paper's prototype; what it leaves open is marked
@@ -259,6 +262,16 @@ impl Settings {
         Settings {
             role: Role::Source,
             upload: Bitrate::from_bits_per_sec(2_000_000),
+            ..Settings::of(system)
+        }
+    }
+
+    /// The seed beside the CDN: everybody's neighbour, with 100 Mbit/s.
+    pub fn fallback(system: System) -> Settings {
+        Settings {
+            role: Role::Fallback,
+            upload: Bitrate::from_bits_per_sec(100_000_000),
+            neighbours_max: NEIGHBOURS_MAX,
             ..Settings::of(system)
         }
     }

@@ -159,6 +159,19 @@ fn no_chunk_leaves_a_source_twice_while_another_has_not_left_it() {
 }
 
 #[test]
+fn the_fallback_gives_first_what_is_due_first() {
+    // Room for some nine chunks a second.
+    let (mut alone, now) = supplier(with_upload(Settings::fallback(System::LayerP2p), 100));
+    assert!(alone.initiate(A));
+    let has = map(1, now - 100..now - 50);
+    alone.news(A, Some(&has), wants((0..30).map(|n| now - 50 + n * 7 % 30)));
+    alone.run_millis(900);
+    let served: Vec<u32> = alone.chunks_to(A).into_iter().map(|(_, lc)| lc.seq).collect();
+    assert!((6..=12).contains(&served.len()), "{served:?}");
+    assert!(served.iter().copied().eq(now - 50..now - 50 + served.len() as u32), "{served:?}");
+}
+
+#[test]
 fn a_request_is_served_within_t_less_the_round_trip_or_not_at_all() {
     // A chunk of 1250 bytes and its header takes 103 ms at 100 kbit/s.
     let (mut alone, now) = supplier(with_upload(Settings::source(System::LayerP2p), 100));

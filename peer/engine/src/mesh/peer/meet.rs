@@ -29,7 +29,7 @@ impl<P: Payload> Peer<P> {
     /// Tells the tracker that we are here, and asks for others.
     pub(super) fn announce(&mut self, now: Time) {
         let want = PEERS_MAX.min(3 * usize::from(self.settings.neighbours_max)) as u8;
-        let want = if self.settings.role == Role::Source { 0 } else { want };
+        let want = if self.settings.role == Role::Viewer { want } else { 0 };
         let question = Question::Announce { token: self.token, want };
         self.outputs.push_back(Output::Tracker(question));
         self.announce_at = now + self.settings.announce;
@@ -55,7 +55,7 @@ impl<P: Payload> Peer<P> {
     fn wished(&self) -> usize {
         match self.settings.role {
             Role::Viewer => self.settings.neighbours_min.into(),
-            Role::Source => 0,
+            Role::Source | Role::Fallback => 0,
         }
     }
 
@@ -267,10 +267,9 @@ impl<P: Payload> Peer<P> {
             return;
         }
         let roster = &self.roster;
-        let source = self.settings.role == Role::Source;
-        let can = match source {
-            true => self.is_full(),
-            false => self.candidates.any(now, |peer| roster.find(peer).is_some()),
+        let can = match self.settings.role {
+            Role::Source | Role::Fallback => self.is_full(),
+            Role::Viewer => self.candidates.any(now, |peer| roster.find(peer).is_some()),
         };
         if !can {
             // As soon as a candidate is known.
@@ -298,7 +297,7 @@ impl<P: Payload> Peer<P> {
         let at = self.roster.find(out).expect("it was found in the roster");
         self.part(now, at, Cause::Replaced, true);
         self.candidates.rest(out, now + self.settings.adapt);
-        if !source {
+        if self.settings.role == Role::Viewer {
             self.seek_another(now);
         }
     }

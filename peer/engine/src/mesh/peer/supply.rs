@@ -60,7 +60,7 @@ impl<P: Payload> Peer<P> {
                 // Where peers lack upload they ask a source also for what others have, and in the
                 // order of requests some chunks would never leave it.
                 Role::Source => {
-                    let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
+                    let lc = queue.pop_least(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
                     // A copy that a free-rider has goes no further.
                     let passed_on = neighbour.map.as_ref().is_some_and(|map| map.held() > 0);
                     if let Some(lc) = lc.filter(|_| passed_on) {
@@ -68,6 +68,9 @@ impl<P: Payload> Peer<P> {
                     }
                     lc
                 }
+                // Nobody else is asked for what it is asked for, and the first of a layer is due
+                // first.
+                Role::Fallback => queue.pop_least(|lc| lc.seq),
             };
             let waits = !queue.is_empty();
             self.roster.set_waiting(at, waits);
