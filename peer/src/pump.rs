@@ -2,7 +2,7 @@ use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use nearcast_engine::mesh;
+use nearcast_engine::mesh::{self, Body};
 use nearcast_engine::wire::{self, Datagram};
 use nearcast_machine::Time;
 use nearcast_media::peering::{self, Answer};
@@ -68,6 +68,17 @@ impl Packet for Leaving {
             Leaving::Answer(bytes) => out.extend(bytes),
         }
     }
+
+    fn is_unordered(&self) -> bool {
+        match self {
+            // A chunk has its place wherever it comes; of news the later ones replace the earlier.
+            Leaving::Mesh(mesh::wire::Datagram::Peer { message, .. }) => {
+                matches!(message.body, Body::Chunk { news: None, .. })
+            }
+            // Here who asked takes a chunk that others overtook for lost.
+            Leaving::Mesh(_) | Leaving::Peer(_) | Leaving::Answer(_) => false,
+        }
+    }
 }
 
 /// Datagrams and bytes of UDP payload.
@@ -111,11 +122,11 @@ impl Net {
     /// Sends what has been held back.
     fn flush(&mut self) {
         let Net { socket, outbox, counts } = self;
-        outbox.flush(socket.segments(), |to, run| {
-            let sent = socket.send(to, run);
+        outbox.flush(socket.segments(), |batch| {
+            let sent = socket.send(batch);
             counts.datagrams_out += sent.datagrams;
             counts.bytes_out += sent.bytes;
-            counts.unsent += run.count() - sent.datagrams;
+            counts.unsent += batch.runs().map(|run| run.count()).sum::<u64>() - sent.datagrams;
         });
     }
 }

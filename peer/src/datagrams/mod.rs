@@ -1,7 +1,10 @@
 //! The UDP socket, and what goes through it in one turn.
 //!
-//! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn wants sent.
+//! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn wants sent,
+//! and [`Batch`] what of that leaves at once.
 
+mod batch;
+mod calls;
 mod inbox;
 mod outbox;
 #[cfg(test)]
@@ -9,6 +12,7 @@ mod tests;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
+use std::ops::AddAssign;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -17,8 +21,9 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::system::{TooLong, treat_too_long};
+pub(crate) use batch::{Batch, Run};
 pub(crate) use inbox::Inbox;
-pub(crate) use outbox::{Outbox, Packet, Run};
+pub(crate) use outbox::{Outbox, Packet};
 
 /// What may wait in the kernel while this process is not scheduled: a second of 30 Mbit/s.
 const WAITING: usize = 4 << 20;
@@ -30,11 +35,24 @@ pub(crate) struct Datagrams {
     state: UdpSocketState,
 }
 
-/// What the kernel took of a run.
+/// What the kernel took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) datagrams: u64,
     pub(crate) bytes: u64,
+}
+
+impl Sent {
+    fn all(run: Run<'_>) -> Sent {
+        Sent { datagrams: run.count(), bytes: run.contents.len() as u64 }
+    }
+}
+
+impl AddAssign for Sent {
+    fn add_assign(&mut self, more: Sent) {
+        self.datagrams += more.datagrams;
+        self.bytes += more.bytes;
+    }
 }
 
 impl Datagrams {
@@ -88,15 +106,31 @@ impl Datagrams {
         self.state.max_gso_segments()
     }
 
-    /// Sends a run. What the kernel does not take is lost as on the wire, and repaired the same way:
-    /// waiting here would hold up every other stream.
-    pub(crate) fn send(&self, to: SocketAddrV4, run: Run<'_>) -> Sent {
-        let Run { contents, segment } = run;
+    /// Sends runs, and answers what of them left. What the kernel does not take is lost as on the wire, and
+    /// repaired the same way: waiting here would hold up every other stream.
+    pub(crate) fn send(&self, batch: &Batch) -> Sent {
+        let mut sent = Sent::default();
+        let mut left = batch.runs();
+        while left.len() > 1 {
+            let call = || calls::send(&self.socket, left.clone());
+            match self.socket.try_io(Interest::WRITABLE, call) {
+                Ok(taken) => left.by_ref().take(taken).for_each(|run| sent += Sent::all(run)),
+                // What is too much now will be so for those behind it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
+                // It concerns the first one only.
+                Err(_) => left.next().into_iter().for_each(|run| sent += self.send_run(run)),
+            }
+        }
+        left.for_each(|run| sent += self.send_run(run));
+        sent
+    }
+
+    /// Sends a run by itself, and if the kernel does not take it, each datagram of it.
+    fn send_run(&self, run: Run<'_>) -> Sent {
+        let Run { to, contents, segment } = run;
         if run.count() > 1 {
             match self.transmit(to, contents, Some(segment)) {
-                Ok(()) => {
-                    return Sent { datagrams: run.count(), bytes: contents.len() as u64 };
-                }
+                Ok(()) => return Sent::all(run),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::default(),
                 // A device that cannot cut runs apart (EIO, EINVAL), or a path of a smaller MTU (EMSGSIZE).
                 Err(error) => tracing::debug!("udp to {to}, as one run: {error}"),
@@ -111,10 +145,7 @@ impl Datagrams {
                 taken => taken,
             };
             match taken {
-                Ok(()) => {
-                    sent.datagrams += 1;
-                    sent.bytes += datagram.len() as u64;
-                }
+                Ok(()) => sent += Sent { datagrams: 1, bytes: datagram.len() as u64 },
                 Err(error) => tracing::debug!("udp to {to}: {error}"),
             }
         }

@@ -1,10 +1,11 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
 
+use super::Batch;
+
 /// Most packets of a turn that are held back until its end: of larger ones a part goes out before.
 const MOST: usize = 4096;
-/// The longest run: what fits behind the headers of IP and UDP in the longest datagram of IP.
-const RUN_MAX: usize = 65_507;
 
 /// What becomes a datagram when it is sent.
 pub(crate) trait Packet {
@@ -12,32 +13,25 @@ pub(crate) trait Packet {
     fn encoded_len(&self) -> usize;
     /// Writes the datagram to the end of `out`.
     fn encode(&self, out: &mut Vec<u8>);
-}
-
-/// Datagrams to one receiver, one after the other: all of `segment` bytes, of which the last may have
-/// fewer. That is what the kernel cuts apart by itself.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run<'a> {
-    pub(crate) contents: &'a [u8],
-    pub(crate) segment: usize,
-}
-
-impl Run<'_> {
-    /// How many datagrams it is.
-    pub(crate) fn count(&self) -> u64 {
-        self.contents.len().div_ceil(self.segment.max(1)) as u64
-    }
+    /// Whether it is the same to its receiver in which order this one and its neighbours of the same kind
+    /// come.
+    fn is_unordered(&self) -> bool;
 }
 
 /// What a turn wants sent. Packets wait unwritten, so that a chunk for many receivers is not copied
-/// before each is sent to, and leave by receiver: everybody's in their order, the receivers in the order
-/// in which the turn came to them.
+/// before each is sent to, and leave by receiver: the receivers in the order in which the turn came to
+/// them, everybody's packets in theirs. Only those whose order is the same to the receiver, and which
+/// follow each other, leave by length: the fewer runs they are, the less they cost.
 pub(crate) struct Outbox<P> {
     waiting: Vec<Waiting<P>>,
     receivers: Vec<Receiver>,
     /// Places in `receivers`.
     known: HashMap<SocketAddrV4, usize>,
-    buffer: Vec<u8>,
+    /// Whom the last packet is for, of `receivers`.
+    latest: usize,
+    /// Room for the lengths and places of one receiver's packets.
+    theirs: Vec<(usize, usize)>,
+    batch: Batch,
 }
 
 struct Waiting<P> {
@@ -58,7 +52,9 @@ impl<P: Packet> Outbox<P> {
             waiting: Vec::new(),
             receivers: Vec::new(),
             known: HashMap::new(),
-            buffer: Vec::new(),
+            latest: 0,
+            theirs: Vec::new(),
+            batch: Batch::default(),
         }
     }
 
@@ -66,8 +62,12 @@ impl<P: Packet> Outbox<P> {
     pub(crate) fn push(&mut self, to: SocketAddrV4, packet: P) -> bool {
         let at = self.waiting.len();
         self.waiting.push(Waiting { packet, next: None });
-        let place = *self.known.entry(to).or_insert(self.receivers.len());
-        match self.receivers.get_mut(place) {
+        // Mostly it is for whom the last one was for.
+        let again = self.receivers.get(self.latest).is_some_and(|latest| latest.address == to);
+        if !again {
+            self.latest = *self.known.entry(to).or_insert(self.receivers.len());
+        }
+        match self.receivers.get_mut(self.latest) {
             Some(receiver) => {
                 self.waiting[receiver.last].next = Some(at);
                 receiver.last = at;
@@ -78,30 +78,32 @@ impl<P: Packet> Outbox<P> {
     }
 
     /// Hands everything to `send`, in runs of at most `segments` datagrams.
-    pub(crate) fn flush(&mut self, segments: usize, mut send: impl FnMut(SocketAddrV4, Run<'_>)) {
-        let Outbox { waiting, receivers, known, buffer } = self;
+    pub(crate) fn flush(&mut self, segments: usize, mut send: impl FnMut(&Batch)) {
+        let Outbox { waiting, receivers, known, theirs, batch, .. } = self;
         for receiver in receivers.drain(..) {
-            let (mut segment, mut count) = (0, 0);
-            let mut next = Some(receiver.first);
-            while let Some(Waiting { packet, next: following }) = next.map(|at| &waiting[at]) {
-                next = *following;
-                let length = packet.encoded_len();
-                // Behind a shorter one nothing can follow.
-                let whole = buffer.len() == segment * count;
-                let joins = whole && length <= segment && count < segments;
-                if count > 0 && !(joins && buffer.len() + length <= RUN_MAX) {
-                    send(receiver.address, Run { contents: buffer, segment });
-                    buffer.clear();
-                    count = 0;
-                }
-                if count == 0 {
-                    segment = length;
-                }
-                packet.encode(buffer);
-                count += 1;
+            let follow = |&at: &usize| waiting[at].next;
+            let places = std::iter::successors(Some(receiver.first), follow);
+            theirs.clear();
+            theirs.extend(places.map(|at| (waiting[at].packet.encoded_len(), at)));
+            let unordered = |at: usize| waiting[at].packet.is_unordered();
+            for streak in theirs.chunk_by_mut(|one, next| unordered(one.1) && unordered(next.1)) {
+                // Equal ones make a run, and a shorter one ends it: this way they all find their run.
+                streak.sort_by_key(|&(length, _)| Reverse(length));
             }
-            send(receiver.address, Run { contents: buffer, segment });
-            buffer.clear();
+            for &(length, at) in &*theirs {
+                if !batch.joins(receiver.address, length, segments) {
+                    if batch.is_full(length) {
+                        send(batch);
+                        batch.clear();
+                    }
+                    batch.begin(receiver.address, length);
+                }
+                batch.write(|out| waiting[at].packet.encode(out));
+            }
+        }
+        if !batch.is_empty() {
+            send(batch);
+            batch.clear();
         }
         waiting.clear();
         known.clear();
@@ -114,6 +116,7 @@ mod tests {
 
     use super::*;
 
+    /// All of one byte, which says by its lowest bit whether its place matters.
     impl Packet for Vec<u8> {
         fn encoded_len(&self) -> usize {
             self.len()
@@ -121,6 +124,10 @@ mod tests {
 
         fn encode(&self, out: &mut Vec<u8>) {
             out.extend(self);
+        }
+
+        fn is_unordered(&self) -> bool {
+            self[0] & 1 == 1
         }
     }
 
@@ -135,13 +142,20 @@ mod tests {
             outbox.push(receiver(*to), packet.clone());
         }
         let mut runs = Vec::new();
-        outbox.flush(segments, |to, run| {
-            assert!(run.contents.len() <= RUN_MAX);
-            let cut = run.contents.chunks(run.segment).map(<[u8]>::to_vec).collect();
-            runs.push((to, cut));
+        outbox.flush(segments, |batch| {
+            for run in batch.runs() {
+                assert!(run.contents.len() <= 65_507, "no datagram of IP is longer");
+                let cut = run.contents.chunks(run.segment).map(<[u8]>::to_vec).collect();
+                runs.push((run.to, cut));
+            }
         });
-        outbox.flush(segments, |_, _| panic!("nothing is left"));
+        outbox.flush(segments, |_| panic!("nothing is left"));
         runs
+    }
+
+    /// How many datagrams each run has.
+    fn counts(runs: &[(SocketAddrV4, Vec<Vec<u8>>)]) -> Vec<usize> {
+        runs.iter().map(|(_, run)| run.len()).collect()
     }
 
     proptest! {
@@ -157,22 +171,36 @@ mod tests {
             let runs = flushed(&packets, segments);
             for n in 0..6 {
                 let of = |(to, packet): &(u8, Vec<u8>)| (*to == n).then(|| packet.clone());
-                let theirs: Vec<Vec<u8>> = packets.iter().filter_map(of).collect();
+                let mut theirs: Vec<Vec<u8>> = packets.iter().filter_map(of).collect();
+                for odd in theirs.split_mut(|packet| packet[0] & 1 == 0) {
+                    odd.sort_by_key(|packet| Reverse(packet.len()));
+                }
                 let mine = runs.iter().filter(|(to, _)| *to == receiver(n));
                 let got: Vec<Vec<u8>> = mine.flat_map(|(_, run)| run.clone()).collect();
                 prop_assert_eq!(got, theirs);
             }
-            prop_assert!(runs.iter().all(|(_, run)| run.len() <= segments));
+            prop_assert!(counts(&runs).into_iter().all(|count| count <= segments));
         }
     }
 
     #[test]
     fn a_run_goes_on_while_lengths_are_equal_and_ends_with_a_shorter_one() {
         let lengths = [1250, 1250, 83, 1250, 1250, 1300, 20, 20];
-        let packets: Vec<_> = lengths.iter().map(|&length| (1, vec![7; length])).collect();
-        let runs = flushed(&packets, 64);
-        let counts: Vec<usize> = runs.iter().map(|(_, run)| run.len()).collect();
-        assert_eq!(counts, [3, 2, 2, 1]);
+        let packets: Vec<_> = lengths.iter().map(|&length| (1, vec![8; length])).collect();
+        assert_eq!(counts(&flushed(&packets, 64)), [3, 2, 2, 1]);
+    }
+
+    #[test]
+    fn what_may_overtake_makes_fewer_runs_and_passes_nothing_that_may_not() {
+        let run = |fill: u8, lengths: &[usize]| {
+            lengths.iter().map(|&length| (1, vec![fill; length])).collect::<Vec<_>>()
+        };
+        let lengths = [1250, 83, 1250, 700, 1250, 83];
+        assert_eq!(counts(&flushed(&run(7, &lengths), 64)), [4, 2]);
+        let parts = [run(7, &[83, 1250]), run(8, &[1300]), run(7, &[83, 1250])].concat();
+        let runs = flushed(&parts, 64);
+        let lengths: Vec<usize> = runs.iter().flat_map(|(_, run)| run).map(Vec::len).collect();
+        assert_eq!(lengths, [1250, 83, 1300, 1250, 83]);
     }
 
     #[test]
@@ -185,5 +213,21 @@ mod tests {
         let mut outbox = Outbox::new();
         let full = (0..).take_while(|_| !outbox.push(receiver(1), vec![0; 10])).count();
         assert_eq!(full + 1, MOST);
+    }
+
+    #[test]
+    fn what_leaves_at_once_is_bounded_and_nothing_is_left_out() {
+        let mut outbox = Outbox::new();
+        for n in 0..400u32 {
+            let fill = n.to_be_bytes()[3];
+            outbox.push(receiver((n % 200) as u8), vec![fill; 1400]);
+        }
+        let (mut batches, mut datagrams) = (Vec::new(), 0);
+        outbox.flush(64, |batch| {
+            batches.push(batch.runs().len());
+            datagrams += batch.runs().map(|run| run.count()).sum::<u64>();
+        });
+        assert_eq!((datagrams, batches.iter().sum::<usize>()), (400, 200));
+        assert!(batches.iter().all(|&runs| runs <= super::super::calls::RUNS_AT_ONCE));
     }
 }

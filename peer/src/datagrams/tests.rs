@@ -113,14 +113,21 @@ fn runs() -> Vec<Vec<u8>> {
 /// Sends the runs; answers what is to come: the datagrams in their order.
 fn send_runs(datagrams: &Datagrams, to: &str) -> Vec<Vec<u8>> {
     let to = format!("{to}:7935").parse().expect("an address");
-    let mut cut: Vec<Vec<u8>> = Vec::new();
-    for contents in runs() {
-        let run = Run { contents: &contents, segment: SEGMENT };
-        let all = Sent { datagrams: run.count(), bytes: contents.len() as u64 };
-        assert_eq!(datagrams.send(to, run), all, "everything counts as sent");
-        cut.extend(contents.chunks(SEGMENT).map(<[u8]>::to_vec));
+    let runs = runs();
+    let batch = batch(runs.iter().map(|contents| (to, &contents[..])));
+    let all = Sent { datagrams: 47, bytes: runs.iter().map(|run| run.len() as u64).sum() };
+    assert_eq!(datagrams.send(&batch), all, "everything counts as sent");
+    runs.iter().flat_map(|contents| contents.chunks(SEGMENT)).map(<[u8]>::to_vec).collect()
+}
+
+/// What leaves at once.
+fn batch<'a>(runs: impl Iterator<Item = (SocketAddrV4, &'a [u8])>) -> Batch {
+    let mut batch = Batch::default();
+    for (to, contents) in runs {
+        batch.begin(to, SEGMENT);
+        contents.chunks(SEGMENT).for_each(|one| batch.write(|out| out.extend(one)));
     }
-    cut
+    batch
 }
 
 #[test]
@@ -219,14 +226,39 @@ fn what_was_sent_as_runs_is_received_as_datagrams() {
 
         // To whom nobody listens: the refusal concerns no other datagram.
         let nobody = "127.0.0.3:7935".parse().expect("an address");
-        let run = Run { contents: b"hello", segment: 5 };
         for _ in 0..3 {
-            assert_eq!(sender.send(nobody, run).datagrams, 1);
+            let hello = batch([(nobody, &b"hello"[..])].into_iter());
+            assert_eq!(sender.send(&hello).datagrams, 1);
         }
         assert_eq!(send_runs(&sender, "127.0.0.2").len(), expected.len());
         tokio::time::timeout(Duration::from_secs(10), receiver.readable())
             .await
             .expect("it comes")
             .expect("a socket");
+    });
+}
+
+#[test]
+fn of_what_leaves_at_once_only_what_has_no_way_is_lost() {
+    in_namespace(async || {
+        let (sender, receiver) = (bound("127.0.0.1").await, bound("127.0.0.2").await);
+        let [near, nowhere] =
+            ["127.0.0.2:7935", "192.0.2.1:7935"].map(|a| a.parse().expect("an address"));
+        let (whole, short) = ([7; 3 * SEGMENT], [9; 5]);
+        let runs = [(nowhere, &whole[..]), (near, &whole), (nowhere, &short), (near, &short)];
+        // ENETUNREACH, of which the kernel tells only once it is the first.
+        let sent = sender.send(&batch(runs.into_iter()));
+        assert_eq!(sent, Sent { datagrams: 4, bytes: 3 * SEGMENT as u64 + 5 });
+        let (mut inbox, mut came) = (Inbox::new(), Vec::new());
+        while came.len() < 4 {
+            let readable = receiver.readable();
+            tokio::time::timeout(Duration::from_secs(10), readable)
+                .await
+                .expect("it comes")
+                .expect("a socket");
+            receiver.receive(&mut inbox);
+            came.extend(inbox.datagrams().map(|(_, bytes)| bytes.len()));
+        }
+        assert_eq!(came, [SEGMENT, SEGMENT, SEGMENT, 5]);
     });
 }
