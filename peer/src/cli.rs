@@ -253,7 +253,7 @@ pub struct ViewArgs {
     /// Where players open rtmp://ADDR:PORT/app/key
     #[arg(long, value_name = "ADDR:PORT", default_value_t = local(1935))]
     pub listen: SocketAddrV4,
-    /// Where players open http://ADDR:PORT/app/key.flv, and GET /status is answered
+    /// Where players open http://ADDR:PORT/app/key.flv, and GET /status and /metrics are answered
     #[arg(long, value_name = "ADDR:PORT", default_value_t = local(8080))]
     pub http: SocketAddrV4,
     /// Whether to take part in peerings
@@ -280,7 +280,7 @@ pub struct SeedArgs {
     /// What every role takes.
     #[command(flatten)]
     pub common: Common,
-    /// Where nginx calls on_publish and on_publish_done, and GET /status is answered
+    /// Where nginx calls on_publish and on_publish_done, and GET /status and /metrics are answered
     #[arg(long, value_name = "ADDR:PORT", default_value_t = local(7936))]
     pub http: SocketAddrV4,
     /// Admit publishers of this stream (repeatable); others are refused

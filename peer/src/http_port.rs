@@ -1,12 +1,16 @@
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
 use axum::serve::ListenerExt;
+use axum::{Json, Router};
 use tokio::net::TcpListener;
 
 use crate::life::Life;
+use crate::metrics;
+use crate::pump::{Node, Shared};
 use crate::rtmp_port::listen;
 
 /// The longest body of a request: a form of nginx-rtmp.
@@ -15,6 +19,18 @@ const BODY: usize = 16 << 10;
 /// Listens at `address`.
 pub(crate) fn bind(address: SocketAddrV4) -> io::Result<TcpListener> {
     listen(address)
+}
+
+/// What a node is doing: `GET /status` as JSON, `GET /metrics` for Prometheus.
+pub(crate) fn figures<N: Node, S: Clone + Send + Sync + 'static>(
+    node: &Arc<Shared<N>>,
+) -> Router<S> {
+    let (told, counted) = (Arc::clone(node), Arc::clone(node));
+    let status = move || async move { Json(told.with(|node, now| node.status(now))) };
+    let metrics = move || async move {
+        counted.with(|node, now| metrics::answer(&node.status(now), &node.gauges()))
+    };
+    Router::new().route("/status", get(status)).route("/metrics", get(metrics))
 }
 
 /// Answers requests until the program is to end.

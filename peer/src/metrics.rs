@@ -7,13 +7,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::status::{MeshStatus, Status, StreamStatus};
 
-/// The status as a response.
-pub(crate) fn answer(status: &Status) -> Response {
-    answer_with(status, &[])
-}
-
 /// The status as a response, with further gauges.
-pub(crate) fn answer_with(status: &Status, more: &[(&'static str, f64)]) -> Response {
+pub(crate) fn answer(status: &Status, more: &[(&'static str, f64)]) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (headers, text(status, more)).into_response()
 }
@@ -74,6 +69,8 @@ fn of_stream(samples: &mut Samples, stream: &StreamStatus) {
     let name = [("stream", stream.stream.as_str())];
     samples.add("gauge", "nearcast_stream_bits_per_second", &name, stream.rate as f64);
     samples.add("gauge", "nearcast_stream_readers", &name, stream.readers as f64);
+    let peered = u8::from(stream.peered);
+    samples.add("gauge", "nearcast_stream_peered", &name, peered.into());
     let Some(mesh) = &stream.mesh else { return };
     of_mesh(samples, &stream.stream, mesh);
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::datagrams::{Datagrams, Inbox, Outbox, Packet};
 use crate::events::Summary;
+use crate::status::Status;
 
 /// Datagrams taken before the timers get their turn, as far as they do not come joined.
 const AT_ONCE: usize = 64;
@@ -36,6 +37,12 @@ pub(crate) trait Node: Send + 'static {
     fn deadline(&self) -> Option<Time>;
     /// The way out, for counting what came in.
     fn net(&mut self) -> &mut Net;
+    /// What it is doing, in figures.
+    fn status(&mut self, now: Time) -> Status;
+    /// Figures of its role alone, by their names in Prometheus.
+    fn gauges(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }
 
 /// The way out, and what went through.

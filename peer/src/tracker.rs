@@ -4,8 +4,6 @@ use std::future::Future;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use axum::routing::get;
-use axum::{Json, Router};
 use nearcast_engine::mesh::tracker::{Input, Settings, Tracker};
 use nearcast_engine::mesh::wire::Datagram;
 use nearcast_machine::{Machine, Seed, Time};
@@ -17,7 +15,6 @@ use crate::events::{Event, Role, Summary};
 use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
-use crate::metrics;
 use crate::pump::{Net, Node, Received, Shared};
 use crate::status::Status;
 
@@ -41,12 +38,6 @@ impl TrackerNode {
         let mut summary = Summary { events_dropped: self.journal.dropped(), ..Summary::default() };
         self.net.counts.fill(&mut summary);
         summary
-    }
-
-    /// It knows streams by their ids only, and so names none.
-    fn status(&self, now: Time) -> Status {
-        let totals = self.summary();
-        Status { role: Role::Tracker, now: now.as_nanos(), streams: Vec::new(), totals }
     }
 }
 
@@ -72,6 +63,16 @@ impl Node for TrackerNode {
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    /// It knows streams by their ids only, and so names none.
+    fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        Status { role: Role::Tracker, now: now.as_nanos(), streams: Vec::new(), totals }
+    }
+
+    fn gauges(&self) -> Vec<(&'static str, f64)> {
+        vec![("nearcast_tracker_streams", self.machine.streams() as f64)]
     }
 }
 
@@ -99,15 +100,7 @@ pub(crate) async fn run(
     let node = Shared::new(node);
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
-    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    let figures = move || async move {
-        figures.with(|node, now| {
-            let streams = node.machine.streams();
-            metrics::answer_with(&node.status(now), &[("nearcast_tracker_streams", streams as f64)])
-        })
-    };
-    let router = Router::new().route("/status", get(status)).route("/metrics", get(figures));
+    let router = http_port::figures(&node);
     http_port::serve(http, router, life);
     journal.note(Event::started(Role::Tracker));
 

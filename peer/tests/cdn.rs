@@ -46,6 +46,8 @@ fn players_at_the_peer_see_what_players_at_the_cdn_see() {
     assert_eq!(status.streams.len(), 1, "{status:?}");
     assert_eq!(status.streams[0].readers, 3, "three players, one session with the CDN");
     assert!(status.streams[0].rate > 50_000 && status.streams[0].at_cdn, "{status:?}");
+    let (_, metrics) = http(host, 8080, "GET /metrics");
+    assert!(metrics.contains("nearcast_stream_readers{stream=\"live/cam\"} 3"), "{metrics}");
 
     assert!(encoder.finish(LATER).0.success());
     for (name, player, missing) in

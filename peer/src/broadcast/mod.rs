@@ -10,9 +10,6 @@ mod uplink;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::Router;
-use axum::routing::get;
 use nearcast_engine::broadcaster::Settings;
 use nearcast_machine::Seed;
 
@@ -25,7 +22,6 @@ use crate::journal::Journal;
 use crate::keys;
 use crate::life::{Death, Life};
 use crate::mesh;
-use crate::metrics;
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use node::BroadcastNode;
@@ -39,13 +35,8 @@ pub(crate) async fn run(
     seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
-    let source = match args.mesh {
-        Some(tracker) => {
-            let settings = mesh::settings(&args.policy, mesh::Part::Broadcaster)?;
-            Some(mesh::Source { settings, tracker: Some(tracker) })
-        }
-        None => None,
-    };
+    let source =
+        args.mesh.map(|tracker| mesh::Source::of_publisher(tracker, &args.policy)).transpose()?;
     let signs = match args.sign {
         Sign::Mesh => source.is_some(),
         Sign::On => true,
@@ -74,12 +65,7 @@ pub(crate) async fn run(
     ));
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
-    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    let figures =
-        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
-    let router = Router::new().route("/status", get(status)).route("/metrics", get(figures));
-    http_port::serve(http, router, life.clone());
+    http_port::serve(http, http_port::figures(&node), life.clone());
     let (of_publishers, publishers_node) = (life.clone(), Arc::clone(&node));
     let (of_journal, cdn) = (journal.clone(), args.common.cdn);
     rtmp.serve(life, move |link, from| {

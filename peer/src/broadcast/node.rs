@@ -234,25 +234,6 @@ impl BroadcastNode {
         self.net.counts.fill(&mut summary);
         summary
     }
-
-    pub(super) fn status(&mut self, now: Time) -> Status {
-        let totals = self.summary();
-        let streams = self.streams.values_mut().filter_map(|stream| match &mut stream.state {
-            State::Ended { .. } => None,
-            State::Live(live) => Some(StreamStatus {
-                stream: stream.name.to_string(),
-                epoch: Some(live.epoch.into()),
-                unit: live.unit,
-                rate: live.rate.bits_per_sec(now),
-                readers: live.audience.readers(),
-                peered: stream.machine.peered(),
-                way: None,
-                at_cdn: live.at_cdn,
-                mesh: live.swarm.as_ref().map(|swarm| status_of(swarm)),
-            }),
-        });
-        Status { role: Role::Broadcast, now: now.as_nanos(), streams: streams.collect(), totals }
-    }
 }
 
 impl Node for BroadcastNode {
@@ -343,6 +324,25 @@ impl Node for BroadcastNode {
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        let streams = self.streams.values_mut().filter_map(|stream| match &mut stream.state {
+            State::Ended { .. } => None,
+            State::Live(live) => Some(StreamStatus {
+                stream: stream.name.to_string(),
+                epoch: Some(live.epoch.into()),
+                unit: live.unit,
+                rate: live.rate.bits_per_sec(now),
+                readers: live.audience.readers(),
+                peered: stream.machine.peered(),
+                way: None,
+                at_cdn: live.at_cdn,
+                mesh: live.swarm.as_ref().map(|swarm| status_of(swarm)),
+            }),
+        });
+        Status { role: Role::Broadcast, now: now.as_nanos(), streams: streams.collect(), totals }
     }
 }
 

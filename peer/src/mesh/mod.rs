@@ -18,8 +18,6 @@ mod words;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::routing::get;
-use axum::{Json, Router};
 use nearcast_machine::Seed;
 
 use crate::cli::MeshArgs;
@@ -30,8 +28,7 @@ use crate::http_port;
 use crate::journal::Journal;
 use crate::keys::PublicKey;
 use crate::life::{Death, Life};
-use crate::metrics;
-use crate::players::{Player, Stage, play_http_flv, play_without_player, record};
+use crate::players::Stage;
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use house::MeshHouse;
@@ -77,25 +74,9 @@ pub(crate) async fn run(
     };
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
-    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    let figures =
-        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
-    let router = Router::new()
-        .route("/status", get(status))
-        .route("/metrics", get(figures))
-        .route("/{*path}", get(play_http_flv))
-        .with_state(stage.clone());
-    http_port::serve(http, router, life.clone());
-    let players = stage.clone();
-    rtmp.serve(life, move |link, from| Player { stage: players.clone(), from }.serve(link));
+    stage.open_doors(rtmp, http, http_port::figures(&node));
     journal.note(Event::started(Role::Mesh));
-    for stream in args.play {
-        tokio::spawn(play_without_player(stage.clone(), stream));
-    }
-    for recording in args.record {
-        tokio::spawn(record(stage.clone(), recording));
-    }
+    stage.read_here(args.play, args.record);
     drop(stage);
 
     end.await;

@@ -226,22 +226,6 @@ impl MeshNode {
         self.net.counts.fill(&mut summary);
         summary
     }
-
-    pub(super) fn status(&mut self, now: Time) -> Status {
-        let totals = self.summary();
-        let streams = self.streams.values_mut().map(|playing| StreamStatus {
-            stream: playing.name.to_string(),
-            epoch: playing.swarm.epoch().map(u64::from),
-            unit: playing.latest,
-            rate: playing.rate.bits_per_sec(now),
-            readers: playing.audience.readers(),
-            peered: false,
-            way: None,
-            at_cdn: false,
-            mesh: Some(status_of(&playing.swarm)),
-        });
-        Status { role: Role::Mesh, now: now.as_nanos(), streams: streams.collect(), totals }
-    }
 }
 
 impl Playing {
@@ -356,6 +340,22 @@ impl Node for MeshNode {
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        let streams = self.streams.values_mut().map(|playing| StreamStatus {
+            stream: playing.name.to_string(),
+            epoch: playing.swarm.epoch().map(u64::from),
+            unit: playing.latest,
+            rate: playing.rate.bits_per_sec(now),
+            readers: playing.audience.readers(),
+            peered: false,
+            way: None,
+            at_cdn: false,
+            mesh: Some(status_of(&playing.swarm)),
+        });
+        Status { role: Role::Mesh, now: now.as_nanos(), streams: streams.collect(), totals }
     }
 }
 

@@ -23,6 +23,17 @@ pub(crate) struct Source {
     pub(crate) tracker: Option<SocketAddrV4>,
 }
 
+impl Source {
+    /// That of a program that has the stream first, or takes it from the switch.
+    pub(crate) fn of_publisher(
+        tracker: SocketAddrV4,
+        policy: &MeshPolicy,
+    ) -> Result<Source, Error> {
+        let settings = settings(policy, Part::Broadcaster)?;
+        Ok(Source { settings, tracker: Some(tracker) })
+    }
+}
+
 /// Which part a program plays in the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {

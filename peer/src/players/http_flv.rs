@@ -19,7 +19,7 @@ use crate::events::Protocol;
 const PIECES: usize = 4;
 
 /// `GET /app/key.flv`
-pub(crate) async fn play(
+pub(super) async fn play(
     State(stage): State<Stage>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(path): Path<String>,

@@ -9,7 +9,7 @@ use super::stage::{Seat, Stage, wait_for};
 use crate::cli::Recording;
 
 /// Plays a stream once it is there, and writes it to a file as FLV until it is over.
-pub(crate) async fn record(stage: Stage, recording: Recording) {
+pub(super) async fn record(stage: Stage, recording: Recording) {
     let Recording { stream, file } = recording;
     let Some(seat) = wait_for(&stage, &stream).await else { return };
     // The stream goes on for everybody else.

@@ -9,14 +9,14 @@ use crate::queue::Item;
 use crate::rtmp_port::HANDSHAKE;
 
 /// One player that reads by RTMP.
-pub(crate) struct Player {
-    pub(crate) stage: Stage,
-    pub(crate) from: SocketAddr,
+pub(super) struct Player {
+    pub(super) stage: Stage,
+    pub(super) from: SocketAddr,
 }
 
 impl Player {
     /// Serves the player until it leaves or the stream is over.
-    pub(crate) async fn serve(self, mut link: Link<Server>) {
+    pub(super) async fn serve(self, mut link: Link<Server>) {
         if let Err(broken) = self.converse(&mut link).await {
             tracing::debug!("player {}: {broken}", self.from);
         }

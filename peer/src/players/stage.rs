@@ -77,7 +77,7 @@ impl Drop for Seat {
 }
 
 /// Plays `stream` whenever it is there.
-pub(crate) async fn play_without_player(stage: Stage, stream: StreamName) {
+pub(super) async fn play_without_player(stage: Stage, stream: StreamName) {
     while let Some(mut seat) = wait_for(&stage, &stream).await {
         while seat.outlet.next().await.is_some() {}
         if stage.life.during(tokio::time::sleep(AGAIN)).await.is_none() {

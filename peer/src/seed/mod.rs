@@ -9,8 +9,7 @@ mod node;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::post;
 use nearcast_engine::SupplyLimits;
 use nearcast_engine::seed::Settings;
 use nearcast_machine::Seed;
@@ -24,7 +23,6 @@ use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
 use crate::mesh;
-use crate::metrics;
 use crate::pump::{Net, Shared};
 use crate::upstream::connect;
 use feed::Feed;
@@ -108,13 +106,7 @@ pub(crate) async fn run(
     };
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let (status, figures) = (Arc::clone(&node), Arc::clone(&node));
-    let figures =
-        move || async move { metrics::answer(&figures.with(|node, now| node.status(now))) };
-    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    let router = Router::new()
-        .route("/status", get(status))
-        .route("/metrics", get(figures))
+    let router = http_port::figures(&node)
         .route("/on_publish", post(callbacks::on_publish))
         .route("/on_publish_done", post(callbacks::on_publish_done))
         .with_state(beside.clone());

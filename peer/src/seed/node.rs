@@ -186,22 +186,6 @@ impl SeedNode {
         summary
     }
 
-    pub(super) fn status(&mut self, now: Time) -> Status {
-        let totals = self.summary();
-        let streams = self.feeds.values_mut().map(|feeding| StreamStatus {
-            stream: feeding.name.to_string(),
-            epoch: feeding.epoch.map(u64::from),
-            unit: feeding.unit,
-            rate: feeding.rate.bits_per_sec(now),
-            readers: 0,
-            peered: false,
-            way: None,
-            at_cdn: feeding.playing,
-            mesh: feeding.swarm.as_ref().map(status_of),
-        });
-        Status { role: Role::Seed, now: now.as_nanos(), streams: streams.collect(), totals }
-    }
-
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll() {
             match output {
@@ -296,6 +280,22 @@ impl Node for SeedNode {
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        let streams = self.feeds.values_mut().map(|feeding| StreamStatus {
+            stream: feeding.name.to_string(),
+            epoch: feeding.epoch.map(u64::from),
+            unit: feeding.unit,
+            rate: feeding.rate.bits_per_sec(now),
+            readers: 0,
+            peered: false,
+            way: None,
+            at_cdn: feeding.playing,
+            mesh: feeding.swarm.as_ref().map(status_of),
+        });
+        Status { role: Role::Seed, now: now.as_nanos(), streams: streams.collect(), totals }
     }
 }
 

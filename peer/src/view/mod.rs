@@ -11,8 +11,6 @@ mod words;
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::routing::get;
-use axum::{Json, Router};
 use nearcast_engine::viewer::Settings;
 use nearcast_machine::Seed;
 
@@ -24,7 +22,7 @@ use crate::http_port;
 use crate::journal::Journal;
 use crate::life::{Death, Life};
 use crate::mesh;
-use crate::players::{Player, Stage, play_http_flv, play_without_player, record};
+use crate::players::Stage;
 use crate::pump::{Net, Shared};
 use crate::rtmp_port::RtmpPort;
 use house::ViewHouse;
@@ -38,13 +36,8 @@ pub(crate) async fn run(
     seed: Seed,
     end: impl Future<Output = ()>,
 ) -> Result<Summary, Error> {
-    let source = match args.mesh {
-        Some(tracker) => {
-            let settings = mesh::settings(&args.policy, mesh::Part::Broadcaster)?;
-            Some(mesh::Source { settings, tracker: Some(tracker) })
-        }
-        None => None,
-    };
+    let source =
+        args.mesh.map(|tracker| mesh::Source::of_publisher(tracker, &args.policy)).transpose()?;
     let socket = Datagrams::bind(args.common.udp).map_err(Error::bind("UDP", args.common.udp))?;
     let socket = Arc::new(socket);
     let rtmp = RtmpPort::bind(args.listen).map_err(Error::bind("RTMP", args.listen))?;
@@ -65,22 +58,9 @@ pub(crate) async fn run(
     let stage = Stage { house: Arc::new(house), journal: journal.clone(), life: life.clone() };
 
     let pump = tokio::spawn(Arc::clone(&node).pump(socket));
-    let status = Arc::clone(&node);
-    let status = move || async move { Json(status.with(|node, now| node.status(now))) };
-    let router = Router::new()
-        .route("/status", get(status))
-        .route("/{*path}", get(play_http_flv))
-        .with_state(stage.clone());
-    http_port::serve(http, router, life.clone());
-    let players = stage.clone();
-    rtmp.serve(life, move |link, from| Player { stage: players.clone(), from }.serve(link));
+    stage.open_doors(rtmp, http, http_port::figures(&node));
     journal.note(Event::started(Role::View));
-    for stream in args.play {
-        tokio::spawn(play_without_player(stage.clone(), stream));
-    }
-    for recording in args.record {
-        tokio::spawn(record(stage.clone(), recording));
-    }
+    stage.read_here(args.play, args.record);
     drop(stage);
 
     end.await;

@@ -292,22 +292,6 @@ impl ViewNode {
         self.net.counts.fill(&mut summary);
         summary
     }
-
-    pub(super) fn status(&mut self, now: Time) -> Status {
-        let totals = self.summary();
-        let streams = self.streams.values_mut().map(|playing| StreamStatus {
-            stream: playing.name.to_string(),
-            epoch: playing.latest.map(|latest| latest.epoch.into()),
-            unit: playing.latest.map(|latest| latest.unit),
-            rate: playing.rate.bits_per_sec(now),
-            readers: playing.audience.readers(),
-            peered: playing.machine.peered(),
-            way: Some(words::path_of(playing.machine.path())),
-            at_cdn: playing.at_cdn,
-            mesh: playing.swarm.as_ref().map(|swarm| status_of(swarm)),
-        });
-        Status { role: Role::View, now: now.as_nanos(), streams: streams.collect(), totals }
-    }
 }
 
 impl Playing {
@@ -463,6 +447,22 @@ impl Node for ViewNode {
 
     fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    fn status(&mut self, now: Time) -> Status {
+        let totals = self.summary();
+        let streams = self.streams.values_mut().map(|playing| StreamStatus {
+            stream: playing.name.to_string(),
+            epoch: playing.latest.map(|latest| latest.epoch.into()),
+            unit: playing.latest.map(|latest| latest.unit),
+            rate: playing.rate.bits_per_sec(now),
+            readers: playing.audience.readers(),
+            peered: playing.machine.peered(),
+            way: Some(words::path_of(playing.machine.path())),
+            at_cdn: playing.at_cdn,
+            mesh: playing.swarm.as_ref().map(|swarm| status_of(swarm)),
+        });
+        Status { role: Role::View, now: now.as_nanos(), streams: streams.collect(), totals }
     }
 }
 
