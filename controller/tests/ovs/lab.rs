@@ -2,7 +2,8 @@
 //! all of which go when the lab is dropped.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -74,6 +75,16 @@ pub(crate) fn run(command: &str) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a controller at this port of loopback answers to `GET path`.
+pub(crate) fn get(http: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, http)).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("an answer");
+    let (_, body) = page.split_once("\r\n\r\n").expect("a head and a body");
+    body.to_owned()
 }
 
 /// Waits for a condition.

@@ -1,26 +1,19 @@
 //! A storm that the switch's own meters cut.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::lab::{self, Lab, run, wait_for};
+use crate::lab::{self, Lab, get, run, wait_for};
 
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Packet-ins by class, as the controller counts them.
 fn packet_ins(http: u16) -> Value {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, http)).expect("it listens");
-    write!(stream, "GET /v1/counters HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
-        .expect("sent");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("an answer");
-    let (_, body) = page.split_once("\r\n\r\n").expect("a head and a body");
-    let mut counters: Value = serde_json::from_str(body).expect("JSON");
+    let mut counters: Value = serde_json::from_str(&get(http, "/v1/counters")).expect("JSON");
     counters["fabric"]["packet_ins"].take()
 }
 

@@ -1,5 +1,6 @@
 //! Two controllers of one switch: the second takes over when the first is killed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::{self, Lab, run, wait_for};
+use crate::lab::{self, Lab, get, run, wait_for};
 use crate::{nginx, peer, play, publish};
 
 use nearcast_media::peering::PORT;
@@ -23,6 +24,7 @@ struct Controller {
     starts: u32,
     folder: PathBuf,
     arguments: Vec<String>,
+    http: u16,
 }
 
 impl Controller {
@@ -55,6 +57,13 @@ impl Controller {
             events.into_iter().find(|e| e["event"] == name && e.to_string().contains(about))
         })
     }
+
+    /// How much the other one has told it of its streams.
+    fn told(&self) -> u32 {
+        let page = get(self.http, "/metrics");
+        let told = page.lines().find_map(|line| line.strip_prefix("nearcast_controller_replica "));
+        told.and_then(|told| told.parse().ok()).expect("a gauge")
+    }
 }
 
 impl Drop for Controller {
@@ -79,8 +88,9 @@ fn controllers(lab: &Lab) -> Vec<String> {
 
 /// Two controllers that know of each other, and a bridge that knows of both.
 fn two(lab: &Lab) -> [Controller; 2] {
-    let free = [(); 4].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let [a, b, link_a, link_b] = free.each_ref().map(|free| free.local_addr().expect("bound"));
+    let free = [(); 6].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let [a, b, link_a, link_b, http_a, http_b] =
+        free.each_ref().map(|free| free.local_addr().expect("bound"));
     drop(free);
     let bridge = lab.bridge_name("br");
     run(&format!("ovs-vsctl --timeout=20 set-controller {bridge} tcp:{a} tcp:{b}"));
@@ -89,13 +99,14 @@ fn two(lab: &Lab) -> [Controller; 2] {
             "ovs-vsctl --timeout=20 set controller {id} connection_mode=out-of-band max_backoff=1000"
         ));
     }
-    let controller = |name, listen, own, other, priority: &str| Controller {
+    let controller = |name, listen, http: SocketAddr, own, other, priority: &str| Controller {
         name,
         child: None,
         starts: 0,
         folder: lab.folder.path().to_owned(),
         arguments: [
             ("--listen", format!("{listen}")),
+            ("--http", http.to_string()),
             ("--peer-listen", format!("{own}")),
             ("--peer-controller", format!("{other}")),
             ("--priority", priority.to_owned()),
@@ -104,8 +115,12 @@ fn two(lab: &Lab) -> [Controller; 2] {
         .into_iter()
         .flat_map(|(option, value)| [option.to_owned(), value])
         .collect(),
+        http: http.port(),
     };
-    [controller("first", a, link_a, link_b, "200"), controller("second", b, link_b, link_a, "100")]
+    [
+        controller("first", a, http_a, link_a, link_b, "200"),
+        controller("second", b, http_b, link_b, link_a, "100"),
+    ]
 }
 
 #[test]
@@ -189,9 +204,12 @@ fn no_datagram_is_lost_when_the_master_is_killed_and_the_second_goes_on_with_its
 
     // Who leaves loses his bucket, and nobody else does.
     assert_eq!(viewers(&lab), [address("v1"), address("v2")]);
+    let told = first.told();
     lab.kill(player);
     second.event("withdrawn", &address("v1"));
     assert_eq!(viewers(&lab), [address("v2")]);
+    // Had the other one not heard of it, v1 would get its bucket back until its connection is missed.
+    wait_for("the first knows that too", BOUND, || (first.told() < told).then_some(()));
 
     // And back again.
     second.kill_9();
