@@ -12,7 +12,7 @@ use world::{Peer, assert_tail, checksums, http};
 
 #[test]
 fn the_mesh_carries_every_layer_past_the_death_of_a_supplier_and_of_the_tracker() {
-    // There is no fallback, and this machine may have better things to do for seconds.
+    // There is no fallback, and with less than twenty rounds of lag a chunk may be missed after a death.
     let mut mesh = Mesh::patient();
     let clip = mesh.world.clip(25);
     let whole = mesh.whole(&clip);

@@ -40,7 +40,7 @@ impl Mesh {
         Mesh::with(callbacks, SETTINGS)
     }
 
-    /// One that has more time to find what it lacks.
+    /// One that has twenty rounds to find what it lacks.
     pub(crate) fn patient() -> Mesh {
         let settings = SETTINGS.replace("lag = \"6s\"", "lag = \"10s\"");
         assert_ne!(settings, SETTINGS);

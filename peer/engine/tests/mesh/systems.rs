@@ -3,7 +3,7 @@
 use nearcast_engine::mesh::{PeerId, Settings, System};
 use nearcast_machine::{Span, Time};
 
-use crate::world::{World, with_upload};
+use crate::world::{Video, World, with_upload};
 
 const PEERS: u64 = 40;
 
@@ -113,4 +113,45 @@ fn single_layer_gives_everybody_about_the_same() {
     assert!(free[0] > institutional[0] - 0.05, "who gives nothing loses nothing: {classes:?}");
     let (free, institutional) = (free.iter().sum::<f64>(), institutional.iter().sum::<f64>());
     assert!((free - institutional).abs() < 0.5, "{classes:?}");
+}
+
+/// Chunks that four of five viewers miss in the 15 s after the fifth has vanished without a word.
+fn missed_after_a_death(lag: Span, seed: u64) -> u64 {
+    let of = |paper: Settings| Settings {
+        lag,
+        round: Span::from_millis(500),
+        piggyback: Span::from_millis(50),
+        too_late: Span::from_millis(300),
+        neighbours_min: 3,
+        neighbours_max: 6,
+        adapt: Span::from_secs(5),
+        silence: Span::from_secs(3),
+        announce_again: Span::from_secs(1),
+        ..paper
+    };
+    let mut world = World::with_source(seed, of(Settings::source(System::LayerP2p)));
+    world.video = Video { layers: 3, per_second: 30, size: 860 };
+    world.run(Time::ZERO + Span::from_millis(1400));
+    (1..=5).for_each(|n| world.join(PeerId(n), of(Settings::default())));
+    // What was published while they found each other has been due.
+    world.run(world.now + Span::from_millis(1200) + lag);
+    let missed = |world: &World| -> u64 {
+        let layers = |n| world.node(n).peer.statistics().layers;
+        [1, 3, 4, 5].iter().flat_map(|&n| layers(n)).map(|layer| layer.due - layer.played).sum()
+    };
+    let before = missed(&world);
+    world.vanish_at(world.now, PeerId(2));
+    world.run_secs(15);
+    missed(&world) - before
+}
+
+/// Of those who have a chunk a random one is asked in each round, and a source gives last what it has
+/// given before: what only it and the dead had may take several rounds.
+#[test]
+fn a_death_is_not_noticed_with_twenty_rounds_of_lag_and_hardly_with_twelve() {
+    let missed =
+        |secs| -> u64 { (0..20).map(|n| missed_after_a_death(Span::from_secs(secs), n)).sum() };
+    assert_eq!(missed(10), 0);
+    // Of 108,000 chunks; 20 with these seeds.
+    assert!(missed(6) < 60, "{}", missed(6));
 }
