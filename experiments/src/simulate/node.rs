@@ -208,6 +208,27 @@ impl Node for MeshNode {
         Action::Send { to, message }
     }
 
+    fn foresee_roots(&self, name: &mut impl FnMut(*const u8)) {
+        if let MeshNode::Source { peer, .. } | MeshNode::Viewer(peer) = self {
+            peer.foresee_roots(name);
+        }
+    }
+
+    fn foresee(
+        &self,
+        message: Option<(NodeId, &Datagram)>,
+        step: usize,
+        name: &mut impl FnMut(*const u8),
+    ) {
+        let (MeshNode::Source { peer, .. } | MeshNode::Viewer(peer)) = self else { return };
+        let message = match message {
+            None => None,
+            Some((from, Datagram::Mesh(message))) => Some((PeerId(from.index() as u64), message)),
+            Some(_) => return,
+        };
+        peer.foresee(message, step, name);
+    }
+
     fn stop(&mut self, now: Time) {
         if let MeshNode::Viewer(peer) = self {
             peer.handle(now, mesh::Input::Leave);

@@ -74,6 +74,11 @@ impl Key {
         self.tie as u32
     }
 
+    /// In one number, which orders as the key does and compares without a branch.
+    pub(crate) const fn as_one(self) -> u128 {
+        (self.time.as_nanos() as u128) << 64 | self.tie as u128
+    }
+
     /// All but the time.
     pub(crate) const fn tie(self) -> u64 {
         self.tie

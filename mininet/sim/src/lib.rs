@@ -29,12 +29,13 @@ mod queue;
 mod shard;
 mod simulation;
 mod statistics;
+mod table;
 
 pub use digest::Digest;
 pub use error::Error;
 pub use event::{Happened, Key, Kind, Pending};
 pub use network::{Access, Delays, Network, Place, Signalling};
-pub use node::{Action, Class, Message, Node, NodeId};
+pub use node::{Action, Class, FORESEEN, Message, Node, NodeId};
 pub use observer::{Observer, Progress, Watch};
 pub use population::NodeSpec;
 pub use queue::{Heap, Queue, Wheel};

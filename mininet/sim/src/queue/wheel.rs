@@ -1,6 +1,5 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::mem;
 
 use nearcast_machine::Time;
 
@@ -13,27 +12,29 @@ const TICK_BITS: u32 = 16;
 /// outer wheel 4.6 min.
 const SLOT_BITS: u32 = 11;
 const SLOTS: usize = 1 << SLOT_BITS;
-/// How far ahead [`Queue::upcoming`] looks: about as many events as main memory takes to answer.
-const AHEAD: usize = 4;
 /// The crowd whose memory a slot keeps: larger ones would add up over all slots.
 const KEPT: usize = 512;
+/// Ticks are emptied together until there are so many events, so that one can look ahead to others.
+const CROWD: usize = 256;
+/// But no more ticks than this, 1 ms: what is pushed into one that is being emptied takes longer.
+const TICKS: u64 = 16;
 
 /// A hierarchical timing wheel whose slots are sorted when their time comes.
 ///
 /// An event waits unsorted in the slot of its tick if that lies in the present page, else in the
 /// slot of its page, else (past a whole turn of the outer wheel) in a heap. A page is dealt out to
-/// ticks when it begins, and a tick is sorted when it begins; what is pushed into the present tick
-/// goes to a small heap beside it. So every event is moved two or three times and compared with the
+/// ticks when it begins, and a few ticks are sorted when the first of them begins; what is pushed into
+/// them then goes to a small heap beside them. So every event is moved two or three times and compared with the
 /// few that share its tick, however many are pending, and the slots of ticks keep their memory from
 /// turn to turn. Brown's calendar queue (CACM 31(10), 1988) with fixed widths: where it would resize, a
 /// crowded tick costs the logarithm of its own crowd, and an empty one a bit in a map.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    /// The tick that is being emptied, since the start of time.
+    /// The last tick of those that are being emptied, since the start of time.
     tick: u64,
-    /// Of the present tick, in descending order.
+    /// Of these ticks, in descending order.
     present: Vec<Pending>,
-    /// Pushed since the present tick began, and due in it (or, after a look ahead, before it).
+    /// Pushed since they began, and due in them (or, after a look ahead, before them).
     late: BinaryHeap<Reverse<Pending>>,
     ticks: Ring,
     pages: Ring,
@@ -66,13 +67,16 @@ impl Wheel {
             return;
         }
         loop {
-            if let Some(tick) = self.ticks.next_after(self.tick) {
+            let first = self.ticks.next_after(self.tick);
+            let last = first.map_or(0, |first| first + TICKS);
+            while self.present.len() < CROWD
+                && let Some(tick) = self.ticks.next_after(self.tick).filter(|&tick| tick <= last)
+            {
                 self.tick = tick;
-                if self.present.capacity() > KEPT {
-                    self.present = Vec::new();
-                }
-                self.ticks.swap(tick, &mut self.present);
-                self.present.sort_unstable_by(|a, b| b.cmp(a));
+                self.ticks.take(tick, &mut self.present);
+            }
+            if !self.present.is_empty() {
+                self.present.sort_unstable_by_key(|event| Reverse(event.key.as_one()));
                 return;
             }
             self.turn_page();
@@ -91,7 +95,7 @@ impl Wheel {
         self.tick = page << SLOT_BITS;
         if near == Some(page) {
             let mut events = Vec::new();
-            self.pages.swap(page, &mut events);
+            self.pages.take(page, &mut events);
             events.into_iter().for_each(|event| self.place(event));
         }
         while let Some(Reverse(event)) = self.beyond.peek()
@@ -135,8 +139,8 @@ impl Queue for Wheel {
         self.late.pop().map(|Reverse(event)| event)
     }
 
-    fn upcoming(&self) -> Option<&Pending> {
-        self.present.len().checked_sub(1 + AHEAD).map(|index| &self.present[index])
+    fn upcoming(&self, ahead: usize) -> Option<&Pending> {
+        self.present.len().checked_sub(1 + ahead).map(|index| &self.present[index])
     }
 
     fn len(&self) -> usize {
@@ -164,10 +168,13 @@ impl Ring {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Exchanges a slot's events for `other`'s.
-    fn swap(&mut self, number: u64, other: &mut Vec<Pending>) {
+    /// Moves a slot's events to the end of `events`.
+    fn take(&mut self, number: u64, events: &mut Vec<Pending>) {
         let slot = number as usize % SLOTS;
-        mem::swap(&mut self.slots[slot], other);
+        events.append(&mut self.slots[slot]);
+        if self.slots[slot].capacity() > KEPT {
+            self.slots[slot] = Vec::new();
+        }
         self.occupied[slot / 64] &= !(1 << (slot % 64));
     }
 

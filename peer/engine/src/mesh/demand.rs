@@ -13,8 +13,11 @@ type Assigned = (u32, u8);
 /// A set of suppliers, each a bit: 251 at most, which are N_max and the fallback.
 type Set = [u64; 4];
 
-/// What a round asks of a group of layers, mostly.
-const GROUP: usize = 256;
+/// So many rows are picked one by one in the time that all are transposed in.
+const FEW: u32 = 8;
+
+/// What a round asks for, mostly.
+const ROUND: usize = 256;
 
 /// l_n: how many layers are asked for by regular requests, the largest l with R(l) <= U_n.
 /// `rates` are those of the single layers, as far up as they are known.
@@ -59,29 +62,27 @@ pub(super) struct Horizon {
 
 /// Asks for all chunks that are missing and to be had: those of the first `regular` layers in random
 /// order, then those of each further layer in random order, each of a random one of those who have
-/// it. Calls `ask` in the order in which suppliers are to serve; where that answers false, the
-/// supplier has been asked for enough.
+/// it. Answers them with their suppliers in the order in which those are to serve.
 pub(super) fn schedule<P: Payload>(
     layers: &[Layer<P>],
     regular: u8,
     suppliers: &[Supplier<'_>],
     horizon: Horizon,
     rng: &mut Rng,
-    mut ask: impl FnMut(usize, Lc) -> bool,
-) {
-    let mut group: Vec<Assigned> = Vec::with_capacity(GROUP);
+) -> impl Iterator<Item = (Lc, usize)> + use<P> {
+    let mut order: Vec<Assigned> = Vec::with_capacity(ROUND);
+    let mut grouped = 0;
     let mut crowd = Crowd::new(suppliers);
     for (number, layer) in layers.iter().enumerate() {
-        assign(layer, number as u8, &mut crowd, horizon, rng, &mut group);
+        assign(layer, number as u8, &mut crowd, horizon, rng, &mut order);
         // Regular layers make one group, without order among them; each probing one makes its own.
         if number + 1 < usize::from(regular) {
             continue;
         }
-        group.shuffle(rng);
-        for (chunk, supplier) in group.drain(..) {
-            ask(supplier.into(), Lc::unpack(chunk));
-        }
+        order[grouped..].shuffle(rng);
+        grouped = order.len();
     }
+    order.into_iter().map(|(chunk, supplier)| (Lc::unpack(chunk), supplier.into()))
 }
 
 /// Suppliers by standing, and which of them have each chunk of a page.
@@ -112,19 +113,27 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Turns to a page, of which some chunks are here, and says which others somebody has.
-    fn turn_to(&mut self, layer: u8, page: u32, here: u64) -> u64 {
+    /// Turns to a page, of which some chunks are missing here, and says which of those somebody has.
+    fn turn_to(&mut self, layer: u8, page: u32, missing: u64) -> u64 {
+        if missing == 0 {
+            return 0;
+        }
         let mut all = 0;
         for (holders, suppliers) in self.holders.iter_mut().zip(self.suppliers.chunks(64)) {
-            *holders = [0; 64];
-            for (word, supplier) in holders.iter_mut().zip(suppliers) {
+            let (of, none) = holders.split_at_mut(suppliers.len());
+            for (word, supplier) in of.iter_mut().zip(suppliers) {
                 *word = supplier.map.word(layer, page);
                 all |= *word;
             }
+            none.fill(0);
         }
-        let missing = all & !here;
-        if missing != 0 {
-            self.holders.iter_mut().for_each(transpose);
+        let missing = all & missing;
+        for holders in &mut self.holders {
+            match missing.count_ones() {
+                0 => {}
+                1..FEW => pick(holders, missing),
+                _ => transpose(holders),
+            }
         }
         missing
     }
@@ -146,6 +155,18 @@ impl<'a> Crowd<'a> {
             nth -= here;
         }
         None
+    }
+}
+
+/// As [`transpose`], but makes only those rows that `which` says.
+fn pick(rows: &mut [u64; 64], which: u64) {
+    let columns = *rows;
+    let mut left = which;
+    while left != 0 {
+        let bit = left.trailing_zeros();
+        left &= left - 1;
+        let bits = columns.iter().zip(0..).map(|(column, at)| (column >> bit & 1) << at);
+        rows[bit as usize] = bits.fold(0, |row, bit| row | bit);
     }
 }
 
@@ -178,10 +199,11 @@ fn assign<P: Payload>(
     let (end, _) = layer.end();
     let mut timeline = Timeline::new(layer, horizon.position);
     for page in layer.base() / 64..end.div_ceil(64) {
-        let mut missing = crowd.turn_to(number, page, layer.word(page));
+        let mut missing = !layer.word(page);
         if page == layer.base() / 64 {
             missing &= u64::MAX << (layer.base() % 64);
         }
+        missing = crowd.turn_to(number, page, missing);
         while missing != 0 {
             let bit = missing.trailing_zeros();
             missing &= missing - 1;
@@ -247,7 +269,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_become_columns(rows in prop::collection::vec(any::<u64>(), 64)) {
+        fn rows_become_columns(
+            rows in prop::collection::vec(any::<u64>(), 64),
+            which in any::<u64>(),
+        ) {
             let before: [u64; 64] = rows.try_into().expect("as many");
             let mut after = before;
             transpose(&mut after);
@@ -255,6 +280,11 @@ mod tests {
                 for (c, column) in after.iter().enumerate() {
                     prop_assert_eq!(row >> c & 1, column >> r & 1);
                 }
+            }
+            let mut picked = before;
+            pick(&mut picked, which);
+            for bit in (0..64).filter(|bit| which >> bit & 1 != 0) {
+                prop_assert_eq!(picked[bit], after[bit]);
             }
         }
     }

@@ -2,19 +2,26 @@
 
 use std::collections::VecDeque;
 
+use super::lines::lines;
 use super::{Chunk, Lc, Payload, SEQ_MAX, Tag};
 
 /// 64 consecutive chunks, the first of them a multiple of 64, so that what is asked of all of them
 /// at once is asked of one word.
+///
+/// The words of all pages lie together, apart from what is known of the chunks: a round and a request go
+/// over the whole window, and find it in a few lines of the cache.
 #[derive(Debug)]
 struct Page<P> {
     /// Which are there.
     have: u64,
     /// Which have been asked of anybody.
     asked: u64,
-    /// What is known of each lies together: of a simulator's, five chunks fit a line of the cache.
-    slots: [Slot<P>; 64],
+    /// What is known of each; none before the first one comes.
+    slots: Option<Box<Slots<P>>>,
 }
+
+/// Of a simulator's chunks, five fit a line of the cache.
+type Slots<P> = [Slot<P>; 64];
 
 /// A chunk apart from its name.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +36,13 @@ struct Slot<P> {
 
 impl<P: Payload> Page<P> {
     fn new() -> Page<P> {
-        Page { have: 0, asked: 0, slots: std::array::from_fn(|_| Slot::default()) }
+        Page { have: 0, asked: 0, slots: None }
+    }
+
+    /// What is known of the chunk at a bit, if that is there.
+    fn slot(&self, bit: u32) -> Option<&Slot<P>> {
+        let slots = self.slots.as_ref().filter(|_| self.have >> bit & 1 != 0)?;
+        Some(&slots[bit as usize])
     }
 }
 
@@ -158,15 +171,19 @@ impl<P: Payload> Layer<P> {
         self.placed = true;
         let (page, i) = (self.make(seq / 64), (seq % 64) as usize);
         page.have |= 1 << i;
-        page.slots[i] = Slot { payload, unit, time, tag, copies: 0 };
+        let slots = page.slots.get_or_insert_with(|| {
+            // Neither a copy by way of the stack nor a ring whose growth moves all pages.
+            let slots: Box<[Slot<P>]> = (0..64).map(|_| Slot::default()).collect();
+            slots.try_into().expect("there are 64")
+        });
+        slots[i] = Slot { payload, unit, time, tag, copies: 0 };
         Inserted::New
     }
 
     /// A copy of a chunk.
     pub(super) fn chunk(&self, seq: u32) -> Option<Chunk<P>> {
-        let (page, i) = (self.at(seq / 64)?, (seq % 64) as usize);
-        let Slot { payload, unit, time, tag, .. } = &page.slots[i];
-        (page.have >> i & 1 != 0).then(|| Chunk {
+        let Slot { payload, unit, time, tag, .. } = self.at(seq / 64)?.slot(seq % 64)?;
+        Some(Chunk {
             lc: Lc { layer: self.number, seq },
             unit: *unit,
             time: *time,
@@ -177,13 +194,17 @@ impl<P: Payload> Layer<P> {
 
     /// To how many a chunk was sent, by [`count_copy`](Layer::count_copy).
     pub(super) fn copies(&self, seq: u32) -> u8 {
-        self.at(seq / 64).map_or(0, |page| page.slots[(seq % 64) as usize].copies)
+        let slots = self.at(seq / 64).and_then(|page| page.slots.as_ref());
+        slots.map_or(0, |slots| slots[(seq % 64) as usize].copies)
     }
 
     /// Counts that a chunk that is there was sent to one who passes it on.
     pub(super) fn count_copy(&mut self, seq: u32) {
-        if self.has(seq) {
-            let copies = &mut self.make(seq / 64).slots[(seq % 64) as usize].copies;
+        if !self.has(seq) {
+            return;
+        }
+        if let Some(slots) = &mut self.make(seq / 64).slots {
+            let copies = &mut slots[(seq % 64) as usize].copies;
             *copies = copies.saturating_add(1);
         }
     }
@@ -251,9 +272,11 @@ impl<P: Payload> Layer<P> {
             let mut past = first.have & !(u64::MAX << (base % 64));
             self.held -= past.count_ones();
             first.have ^= past;
-            while past != 0 {
+            while let Some(slots) = &mut first.slots
+                && past != 0
+            {
                 // The payload may be what keeps a whole datagram in memory.
-                first.slots[past.trailing_zeros() as usize].payload = P::default();
+                slots[past.trailing_zeros() as usize].payload = P::default();
                 past &= past - 1;
             }
         }
@@ -285,8 +308,40 @@ impl<P: Payload> Layer<P> {
         (millis >= 1000).then(|| bits * 1000.0 / f64::from(millis))
     }
 
+    /// Names where the words of all pages lie.
+    pub(super) fn foresee_words(&self, name: &mut impl FnMut(*const u8)) {
+        let (first, second) = self.pages.as_slices();
+        lines(first, name);
+        lines(second, name);
+    }
+
+    /// Names where the word of a chunk's page lies.
+    pub(super) fn foresee_word(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
+        if let Some(page) = self.at(seq / 64) {
+            name(std::ptr::from_ref(page).cast());
+        }
+    }
+
+    /// Names where what is known of a chunk lies, as far as there is room for it.
+    pub(super) fn foresee_slot(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
+        if let Some(slots) = self.at(seq / 64).and_then(|page| page.slots.as_ref()) {
+            name(std::ptr::from_ref(&slots[(seq % 64) as usize]).cast());
+        }
+    }
+
+    /// Names where what is known of the first and the last chunk lies.
+    pub(super) fn foresee_ends(&self, name: &mut impl FnMut(*const u8)) {
+        let ends = [self.pages.front(), self.pages.back()];
+        for (page, last) in ends.into_iter().flatten().zip([false, true]) {
+            let bit = if last { 63 - (page.have | 1).leading_zeros() } else { self.base % 64 };
+            if let Some(slots) = &page.slots {
+                name(std::ptr::from_ref(&slots[bit as usize]).cast());
+            }
+        }
+    }
+
     fn place(&self, page: usize, bit: u32) -> Place {
-        let &Slot { unit, time, .. } = &self.pages[page].slots[bit as usize];
+        let &Slot { unit, time, .. } = self.pages[page].slot(bit).expect("it is there");
         Place { seq: (self.base / 64 + page as u32) * 64 + bit, unit, time }
     }
 
@@ -298,7 +353,7 @@ impl<P: Payload> Layer<P> {
     fn make(&mut self, page: u32) -> &mut Page<P> {
         let n = (page - self.base / 64) as usize;
         while self.pages.len() <= n {
-            // Pages are large, and a ring that doubles would waste half of them.
+            // A ring that doubles would waste a third.
             self.pages.reserve_exact(1);
             self.pages.push_back(Page::new());
         }

@@ -3,6 +3,7 @@
 use nearcast_machine::Bitrate;
 
 use super::LAYERS_MAX;
+use super::lines::lines;
 
 /// The chunks that a peer has, layer by layer, as one bit each.
 ///
@@ -162,6 +163,11 @@ impl BufferMap {
     /// is of held ones and may be 0; the last is of held ones.
     pub(crate) fn runs(&self, layer: u8) -> impl Iterator<Item = u32> {
         runs(self.base(layer), self.bits(layer))
+    }
+
+    /// Names where its words lie.
+    pub(super) fn foresee(&self, name: &mut impl FnMut(*const u8)) {
+        lines(&self.words, name);
     }
 
     fn part(&self, layer: u8) -> Part {

@@ -14,6 +14,7 @@ mod clock;
 mod demand;
 mod layer;
 mod lc;
+mod lines;
 mod map;
 mod median;
 mod message;

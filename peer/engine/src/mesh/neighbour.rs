@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nearcast_machine::{Bitrate, Span, Time};
 
 use super::clock::Claim;
+use super::lines::lines;
 use super::pace::Path;
 use super::queue::Queue;
 use super::rate::Rate;
@@ -40,14 +41,14 @@ pub(super) struct Neighbour {
     /// Whether any came of what it was asked for in this round.
     pub(super) served: bool,
 
-    /// Whether it has yet to be told this round's map.
-    pub(super) map_due: bool,
     /// What ours must bring.
     pub(super) key_out: u64,
     pub(super) peer: PeerId,
     pub(super) rate_out: Rate,
     /// What we want of it, until it has been told.
     pub(super) wanted: Vec<Lc>,
+    /// Whether it has yet to be told this round's map.
+    pub(super) map_due: bool,
     /// What it waits for.
     pub(super) queue: Queue,
 
@@ -208,6 +209,18 @@ impl Roster {
     /// Of each I(n,k) and d(n,k) + eps.
     pub(super) fn shares(&self) -> impl ExactSizeIterator<Item = (bool, f64)> + Clone {
         self.waiting.iter().copied().zip(self.weights.iter().copied())
+    }
+
+    /// Those for whom anything waits.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
+        self.waiting.iter().enumerate().filter(|(_, waiting)| **waiting).map(|(at, _)| at)
+    }
+
+    /// Names where what is looked at for every chunk lies.
+    pub(super) fn foresee(&self, name: &mut impl FnMut(*const u8)) {
+        lines(&self.peers, name);
+        lines(&self.waiting, name);
+        lines(&self.weights, name);
     }
 
     pub(super) fn at(&self, at: usize) -> &Neighbour {

@@ -11,7 +11,11 @@ use super::Lc;
 const BATCHES_MAX: usize = 8;
 
 /// The requests of one receiver. Those of one message share a deadline.
+///
+/// What every chunk that is sent looks at comes first, and ends with the line of the cache in
+/// [`Neighbour`](super::neighbour::Neighbour).
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Queue {
     chunks: VecDeque<u32>,
     /// The batch that is being served, of no chunks if there is none: kept here, for every chunk that
@@ -73,6 +77,16 @@ impl Queue {
         let chunk = self.chunks.pop_front()?;
         self.uncount(0);
         Some(Lc::unpack(chunk))
+    }
+
+    /// The chunks that wait, the first one first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Lc> {
+        self.chunks.iter().map(|&chunk| Lc::unpack(chunk))
+    }
+
+    /// Names where the first ones lie.
+    pub(super) fn foresee(&self, name: &mut impl FnMut(*const u8)) {
+        name(self.chunks.as_slices().0.as_ptr().cast());
     }
 
     /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `key` is least, the

@@ -43,40 +43,29 @@ impl<P: Payload> Peer<P> {
             _ => Standing::Suspect,
         };
         let with_maps = self.roster.iter().enumerate().filter_map(|(at, neighbour)| {
-            let map = neighbour.map.clone()?;
-            Some((at, standing(at, neighbour), map))
+            let map = neighbour.map.as_deref()?;
+            Some((at, Supplier { map, standing: standing(at, neighbour) }))
         });
-        let with_maps: Vec<_> = with_maps.collect();
-        let suppliers: Vec<Supplier<'_>> = with_maps
-            .iter()
-            .map(|(_, standing, map)| Supplier { map, standing: *standing })
-            .collect();
+        let (places, suppliers): (Vec<usize>, Vec<Supplier<'_>>) = with_maps.unzip();
         for (number, layer) in self.layers.iter_mut().enumerate() {
             let ends = suppliers.iter().map(|supplier| supplier.map.end(number as u8));
             layer.reach(ends.max().unwrap_or(0), present);
         }
-        let (roster, layers, rng) = (&mut self.roster, &self.layers, &mut self.rng);
+        let order = schedule(&self.layers, regular, &suppliers, horizon, &mut self.rng);
         let most = usize::from(settings.queue);
-        let mut asked = 0;
-        schedule(layers, regular, &suppliers, horizon, rng, |supplier, lc| {
-            let neighbour = roster.at_mut(with_maps[supplier].0);
-            let room = neighbour.wanted.len() < most;
-            if room {
-                if neighbour.wanted.is_empty() {
-                    // The last request took the room along.
-                    neighbour.wanted.reserve_exact(REQUEST);
-                }
-                neighbour.wanted.push(lc);
-                neighbour.asked += 1;
-                asked += 1;
+        for (lc, supplier) in order {
+            let neighbour = self.roster.at_mut(places[supplier]);
+            if neighbour.wanted.len() >= most {
+                continue;
             }
-            room
-        });
-        self.statistics.asked += asked;
-        for neighbour in self.roster.iter() {
-            for lc in &neighbour.wanted {
-                self.layers[usize::from(lc.layer)].ask(lc.seq);
+            if neighbour.wanted.is_empty() {
+                // The last request took the room along.
+                neighbour.wanted.reserve_exact(REQUEST);
             }
+            neighbour.wanted.push(lc);
+            neighbour.asked += 1;
+            self.statistics.asked += 1;
+            self.layers[usize::from(lc.layer)].ask(lc.seq);
         }
     }
 }

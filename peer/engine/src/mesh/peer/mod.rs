@@ -1,6 +1,7 @@
 //! One stream at one peer of the mesh.
 
 mod demand;
+mod foresee;
 mod meet;
 mod news;
 mod playout;

@@ -8,13 +8,16 @@ use super::super::pace::Path;
 use super::super::{Event, Payload};
 use super::Peer;
 
+/// For how many outputs room is kept: what a round has to tell to so many neighbours.
+const OUTPUTS: usize = 32;
+
 impl<P: Payload> Peer<P> {
     /// One round: measure, tend the neighbours, find the present, decide what to ask, tell.
     pub(super) fn round(&mut self, now: Time) {
         self.rounds = self.rounds.wrapping_add(1);
         let round = self.settings.round;
-        // A burst of signalling should not take room for ever.
-        self.outputs.shrink_to(4);
+        // A burst of signalling should not take room for ever; a round's own comes again.
+        self.outputs.shrink_to(OUTPUTS);
         // After a pause rounds go on from here, not one after the other until they have caught up.
         self.round_at = (self.round_at + round).max(now + round / 2);
         self.measure();
