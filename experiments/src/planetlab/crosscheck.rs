@@ -3,17 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use nearcast_machine::Span;
 
-use super::differences::{Row, rows};
+use super::differences::{Row, Twin, rows};
 use super::plan::{Plan, Wishes};
-use super::result::{Flavour, MeshOutcome, label};
+use super::result::{Flavour, MeshOutcome, MeshRun};
 use super::scenario::MeshScenario;
 use super::{crosscheck_page, virtually};
 use crate::Failure;
 use crate::report::publish;
 use crate::result::{FolderError, load};
+use crate::simulate::stream::Stream;
 use crate::world::Shutdown;
 
 /// The files that are written beside the run's own.
@@ -31,6 +34,9 @@ pub struct Args {
     /// The file of its scenario, if it is none of ours
     #[arg(long)]
     scenario: Option<PathBuf>,
+    /// How often each run is simulated, to see how much of a difference is chance
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    draws: u32,
 }
 
 /// Simulates what a folder's runs did, and writes the differences beside them.
@@ -43,24 +49,59 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     )?;
     let stream = virtually::stream(layers)?;
     let shutdown = Shutdown::install()?;
-    let mut simulated = MeshOutcome { runs: Vec::new(), goals: Vec::new(), ..measured.clone() };
-    for run in measured.runs.iter().filter(|run| run.system != Flavour::Switched) {
-        eprintln!("simulating {}", label(run.system, run.repeat));
-        simulated.runs.push(virtually::perform(&plan, stream, run.system, run.repeat, shutdown)?);
-    }
-    if simulated.runs.is_empty() {
+    let twins = twins(&plan, stream, &measured, args.draws, shutdown)?;
+    if twins.is_empty() {
         return Err(
             "there is no run without the switch's help, and the simulator has no switch".into()
         );
     }
-    let rows = rows(&measured, &simulated);
+    let rows = rows(&measured, &twins);
     write_table(&args.folder, &rows)?;
-    let figure = crosscheck_page::figure(&measured, &simulated);
-    let html = crosscheck_page::page(&measured, &rows, &figure);
+    let figure = crosscheck_page::figure(&measured, &rows);
+    let html = crosscheck_page::page(&measured, args.draws, &rows, &figure);
     publish(&args.folder, PAGE, &html, std::slice::from_ref(&figure))?;
     print!("{}", crosscheck_page::text(&rows));
     println!("{}", args.folder.join(PAGE).display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes each run `draws` times more in virtual time, on all cores.
+fn twins<'a>(
+    plan: &Plan,
+    stream: Stream,
+    measured: &'a MeshOutcome,
+    draws: u32,
+    shutdown: Shutdown,
+) -> Result<Vec<Twin<'a>>, Failure> {
+    let runs: Vec<&MeshRun> =
+        measured.runs.iter().filter(|run| run.system != Flavour::Switched).collect();
+    let (draws, next) = (draws as usize, AtomicUsize::new(0));
+    let all = runs.len() * draws;
+    let style = "{pos}/{len} simulations [{bar:24}]  {elapsed} so far, {eta} left";
+    let style = ProgressStyle::with_template(style)?.progress_chars("=> ");
+    let bar = ProgressBar::new(all as u64).with_style(style);
+    let work = || -> Result<Vec<(usize, MeshRun)>, Failure> {
+        let mut made = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(run) = runs.get(n / draws) else { return Ok(made) };
+            let (which, draw) = ((run.system, run.repeat), (n % draws) as u32);
+            made.push((n, virtually::perform(plan, stream, which, draw, shutdown)?));
+            bar.inc(1);
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(all);
+    let ended: Vec<Result<Vec<(usize, MeshRun)>, Failure>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
+    });
+    bar.finish_and_clear();
+    let mut twins: Vec<Twin> =
+        runs.iter().map(|&measured| Twin { measured, simulated: Vec::new() }).collect();
+    for (n, run) in ended.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        twins[n / draws].simulated.push(run);
+    }
+    Ok(twins)
 }
 
 /// The plan that a result was made by.
@@ -102,24 +143,22 @@ fn write_table(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
         "metric",
         "unit",
         "mininet",
-        "mininet_half",
         "simulator",
-        "simulator_half",
         "difference",
+        "chance",
         "agrees",
     ])?;
     for row in rows {
         let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         table.write_record([
-            row.system.to_owned(),
-            row.class.clone(),
+            row.system.name().to_owned(),
+            row.peers.clone(),
             row.metric.to_owned(),
             row.unit.to_owned(),
-            number(row.mininet.map(|of| of.mean)),
-            number(row.mininet.and_then(|of| of.half)),
-            number(row.simulator.map(|of| of.mean)),
-            number(row.simulator.and_then(|of| of.half)),
-            number(row.difference()),
+            number(row.compared.map(|both| both.mininet)),
+            number(row.compared.map(|both| both.simulator)),
+            number(row.compared.map(|both| both.difference())),
+            number(row.compared.map(|both| both.chance)),
             row.agrees().map(|agrees| agrees.to_string()).unwrap_or_default(),
         ])?;
     }
@@ -140,12 +179,13 @@ mod tests {
         LayerRate { kbit: 100.0, chunks: 19.0 },
     ];
 
-    /// What virtual time makes of a scenario, as Mininet would leave it.
+    /// What virtual time makes of a scenario in a draw that is none of the twins', as Mininet would leave it.
     fn made(plan: &Plan) -> MeshOutcome {
         let stream = virtually::stream(STREAM).expect("plain");
         let shutdown = Shutdown::handle().expect("a flag");
         let run = |repeat| {
-            virtually::perform(plan, stream, Flavour::LayerP2p, repeat, shutdown).expect("it runs")
+            let which = (Flavour::LayerP2p, repeat);
+            virtually::perform(plan, stream, which, 1000, shutdown).expect("it runs")
         };
         let runs = (0..plan.scenario.repeat).map(run).collect();
         let scenario = plan.scenario.name.clone();
@@ -174,13 +214,16 @@ mod tests {
         }
         let folder = tempfile::tempdir().expect("a folder");
         store(folder.path(), &measured).expect("stored");
-        main(&Args { folder: folder.path().to_owned(), scenario: None }).expect("it can be made");
+        let args = Args { folder: folder.path().to_owned(), scenario: None, draws: 4 };
+        main(&args).expect("it can be made");
         let table = folder.path().join("csv").join(TABLE);
         let mut table = csv::Reader::from_path(table).expect("a table");
         let agrees: Vec<String> =
-            table.records().map(|row| row.expect("a row")[9].to_owned()).collect();
+            table.records().map(|row| row.expect("a row")[8].to_owned()).collect();
+        // Ten metrics of the two classes that ten peers have and of all, and the broadcaster.
         assert_eq!(agrees.len(), 3 * 10 + 1);
-        assert!(agrees.iter().all(|agrees| agrees != "false"), "{agrees:?}");
+        let differ = agrees.iter().filter(|agrees| *agrees == "false").count();
+        assert!(differ <= 3, "one in twenty may differ by chance: {agrees:?}");
         assert!(folder.path().join(PAGE).exists());
     }
 

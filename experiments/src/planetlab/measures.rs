@@ -39,7 +39,7 @@ impl Estimate {
 }
 
 /// The 97.5 % quantile of Student's distribution with this many degrees of freedom.
-fn student(freedom: usize) -> f64 {
+pub(super) fn student(freedom: usize) -> f64 {
     const QUANTILES: [f64; 30] = [
         12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
         2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
@@ -127,6 +127,19 @@ pub(super) const WINDOW: f64 = 10.0;
 /// What is measured of the peers of one class in one run.
 pub(super) type Measure<'a> = &'a dyn Fn(&[&PeerRecord]) -> Option<f64>;
 
+impl MeshRun {
+    /// Measures the peers of a class (of all classes if none).
+    pub(super) fn measure(&self, class: Option<usize>, what: Measure<'_>) -> Option<f64> {
+        let wanted = |peer: &&PeerRecord| class.is_none_or(|class| peer.class == class);
+        what(&self.peers.iter().filter(wanted).collect::<Vec<_>>())
+    }
+
+    /// What the broadcaster sent by UDP, kbit/s.
+    pub(super) fn source_kbit(&self) -> f64 {
+        self.seed_bytes as f64 * 8.0 / 1e3 / self.lasted_s.max(1.0)
+    }
+}
+
 impl MeshOutcome {
     /// The stream's layers as the mesh carries them, if they were measured.
     pub(super) fn stream(&self) -> Option<[LayerRate; LAYERS]> {
@@ -175,11 +188,8 @@ impl MeshOutcome {
         class: Option<usize>,
         what: Measure<'_>,
     ) -> Vec<f64> {
-        let of = |run: &MeshRun| {
-            let wanted = |peer: &&PeerRecord| class.is_none_or(|class| peer.class == class);
-            what(&run.peers.iter().filter(wanted).collect::<Vec<_>>())
-        };
-        self.runs.iter().filter(|run| run.system == system).filter_map(of).collect()
+        let runs = self.runs.iter().filter(|run| run.system == system);
+        runs.filter_map(|run| run.measure(class, what)).collect()
     }
 
     /// The mean of that over runs.
@@ -212,8 +222,7 @@ impl MeshOutcome {
     /// What the broadcaster sent by UDP, kbit/s.
     pub(super) fn source_kbit(&self, system: Flavour) -> Option<Estimate> {
         let runs = self.runs.iter().filter(|run| run.system == system);
-        let rates = runs.map(|run| run.seed_bytes as f64 * 8.0 / 1e3 / run.lasted_s.max(1.0));
-        Estimate::of(&rates.collect::<Vec<_>>())
+        Estimate::of(&runs.map(MeshRun::source_kbit).collect::<Vec<_>>())
     }
 
     /// The playback rates of every peer of every run, kbit/s.

@@ -1,5 +1,6 @@
 //! An outcome as a run makes them, for tests of what is made of it.
 
+use super::differences::Twin;
 use super::result::{
     ClassFacts, Flavour, MESH_FORMAT, MeshOutcome, MeshRun, PeerRecord, Sample, Scale,
 };
@@ -65,6 +66,23 @@ fn run(system: Flavour, repeat: u32, ratios: [[f64; 3]; 3]) -> MeshRun {
             clock_step: 0,
         },
     }
+}
+
+/// Each run so many times more, changed by `change`, which is told which of the draws it is.
+pub(super) fn twins(
+    outcome: &MeshOutcome,
+    draws: u32,
+    change: impl Fn(u32, &mut MeshRun),
+) -> Vec<Twin<'_>> {
+    let twin = |measured| {
+        let draw = |draw| {
+            let mut run = MeshRun::clone(measured);
+            change(draw, &mut run);
+            run
+        };
+        Twin { measured, simulated: (0..draws).map(draw).collect() }
+    };
+    outcome.runs.iter().map(twin).collect()
 }
 
 /// The overloaded experiment as the paper had it, twice.

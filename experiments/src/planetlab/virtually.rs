@@ -47,12 +47,13 @@ pub(super) fn stream(layers: [LayerRate; LAYERS]) -> Result<Stream, Failure> {
     Ok(Stream::cut(&text, cuts.map(|(_, size)| size))?)
 }
 
-/// Makes a run. With the switch's help none can be made: the simulator has no switches.
+/// Makes the run of a system in a repetition; what peers draw themselves, such as whom to ask, they draw
+/// anew in each `draw`. With the switch's help none can be made: the simulator has no switches.
 pub(super) fn perform(
     plan: &Plan,
     stream: Stream,
-    system: Flavour,
-    repeat: u32,
+    (system, repeat): (Flavour, u32),
+    draw: u32,
     shutdown: Shutdown,
 ) -> Result<MeshRun, Failure> {
     let population = Population::draw(&plan.scenario, plan.seed, repeat, plan.judged);
@@ -64,7 +65,7 @@ pub(super) fn perform(
         ..Network::default()
     };
     let end = Time::ZERO + plan.length();
-    let seed = plan.seed.derive(&format!("simulation {repeat}"));
+    let seed = plan.seed.derive(&format!("simulation {repeat}, draw {draw}"));
     let settings = Settings { sample_every: Some(STEP), ..Settings::new(seed, end) };
     let simulation = Simulation::new(settings, network, nodes(&topology, &population))?;
     let upload = |id: NodeId| {
