@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::mem;
 
 use nearcast_machine::Time;
 
@@ -8,14 +9,18 @@ use crate::event::Pending;
 
 /// A tick of the inner wheel is 2^16 ns = 65.5 us.
 const TICK_BITS: u32 = 16;
-/// Both wheels have 2^11 slots: a page, one turn of the inner wheel, is 134 ms, and one turn of the
-/// outer wheel 4.6 min.
-const SLOT_BITS: u32 = 11;
-const SLOTS: usize = 1 << SLOT_BITS;
+/// A page, one turn of the inner wheel, is 2^8 ticks or 16.8 ms, so that what thousands of nodes have to do
+/// in it fits the second-level cache.
+const PAGE_BITS: u32 = 8;
+/// One turn of the outer wheel is 2^11 pages or 34 s.
+const PAGES: usize = 1 << 11;
 /// The crowd whose memory a slot keeps: larger ones would add up over all slots.
 const KEPT: usize = 512;
 /// Ticks are emptied together until there are so many events, so that one can look ahead to others.
 const CROWD: usize = 256;
+/// For how many pages that are empty their memory is kept for others to come: about as many as are
+/// filled at a time when everything happens within a few hundred milliseconds.
+const SPARE: usize = 16;
 /// But no more ticks than this, 1 ms: what is pushed into one that is being emptied takes longer.
 const TICKS: u64 = 16;
 
@@ -36,8 +41,10 @@ pub struct Wheel {
     present: Vec<Pending>,
     /// Pushed since they began, and due in them (or, after a look ahead, before them).
     late: BinaryHeap<Reverse<Pending>>,
-    ticks: Ring,
-    pages: Ring,
+    ticks: Ring<{ 1 << PAGE_BITS }>,
+    pages: Ring<PAGES>,
+    /// Of pages that are over.
+    spare: Vec<Vec<Pending>>,
     beyond: BinaryHeap<Reverse<Pending>>,
     len: usize,
 }
@@ -49,13 +56,17 @@ fn tick_of(event: &Pending) -> u64 {
 impl Wheel {
     fn place(&mut self, event: Pending) {
         let tick = tick_of(&event);
-        let (page, current) = (tick >> SLOT_BITS, self.tick >> SLOT_BITS);
+        let (page, current) = (tick >> PAGE_BITS, self.tick >> PAGE_BITS);
         if tick <= self.tick {
             self.late.push(Reverse(event));
         } else if page == current {
-            self.ticks.put(tick, event);
-        } else if page - current < SLOTS as u64 {
-            self.pages.put(page, event);
+            self.ticks.slot(tick).push(event);
+        } else if page - current < PAGES as u64 {
+            let slot = self.pages.slot(page);
+            if slot.capacity() == 0 {
+                *slot = self.spare.pop().unwrap_or_default();
+            }
+            slot.push(event);
         } else {
             self.beyond.push(Reverse(event));
         }
@@ -73,7 +84,11 @@ impl Wheel {
                 && let Some(tick) = self.ticks.next_after(self.tick).filter(|&tick| tick <= last)
             {
                 self.tick = tick;
-                self.ticks.take(tick, &mut self.present);
+                let events = self.ticks.clear(tick);
+                self.present.append(events);
+                if events.capacity() > KEPT {
+                    *events = Vec::new();
+                }
             }
             if !self.present.is_empty() {
                 self.present.sort_unstable_by_key(|event| Reverse(event.key.as_one()));
@@ -89,17 +104,19 @@ impl Wheel {
     /// Deals out the next page that has events. The page's first tick becomes the present one, and
     /// its events, which `place` puts among the late ones, are then due.
     fn turn_page(&mut self) {
-        let near = self.pages.next_after(self.tick >> SLOT_BITS);
-        let far = self.beyond.peek().map(|Reverse(event)| tick_of(event) >> SLOT_BITS);
+        let near = self.pages.next_after(self.tick >> PAGE_BITS);
+        let far = self.beyond.peek().map(|Reverse(event)| tick_of(event) >> PAGE_BITS);
         let page = near.into_iter().chain(far).min().expect("events are pending");
-        self.tick = page << SLOT_BITS;
+        self.tick = page << PAGE_BITS;
         if near == Some(page) {
-            let mut events = Vec::new();
-            self.pages.take(page, &mut events);
-            events.into_iter().for_each(|event| self.place(event));
+            let mut events = mem::take(self.pages.clear(page));
+            events.drain(..).for_each(|event| self.place(event));
+            if self.spare.len() < SPARE {
+                self.spare.push(events);
+            }
         }
         while let Some(Reverse(event)) = self.beyond.peek()
-            && tick_of(event) >> SLOT_BITS == page
+            && tick_of(event) >> PAGE_BITS == page
         {
             let Reverse(event) = self.beyond.pop().expect("it was peeked at");
             self.place(event);
@@ -148,34 +165,33 @@ impl Queue for Wheel {
     }
 }
 
-/// Slots that come round, and which of them hold something.
+/// Slots that come round, a multiple of 64 of them, and which hold something.
 #[derive(Debug)]
-struct Ring {
+struct Ring<const SLOTS: usize> {
     slots: Box<[Vec<Pending>]>,
-    occupied: [u64; SLOTS / 64],
+    occupied: Box<[u64]>,
 }
 
-impl Default for Ring {
-    fn default() -> Ring {
-        Ring { slots: (0..SLOTS).map(|_| Vec::new()).collect(), occupied: [0; SLOTS / 64] }
+impl<const SLOTS: usize> Default for Ring<SLOTS> {
+    fn default() -> Ring<SLOTS> {
+        let occupied = vec![0; SLOTS / 64].into_boxed_slice();
+        Ring { slots: (0..SLOTS).map(|_| Vec::new()).collect(), occupied }
     }
 }
 
-impl Ring {
-    fn put(&mut self, number: u64, event: Pending) {
+impl<const SLOTS: usize> Ring<SLOTS> {
+    /// A slot that is about to hold something.
+    fn slot(&mut self, number: u64) -> &mut Vec<Pending> {
         let slot = number as usize % SLOTS;
-        self.slots[slot].push(event);
         self.occupied[slot / 64] |= 1 << (slot % 64);
+        &mut self.slots[slot]
     }
 
-    /// Moves a slot's events to the end of `events`.
-    fn take(&mut self, number: u64, events: &mut Vec<Pending>) {
+    /// A slot that is about to be emptied.
+    fn clear(&mut self, number: u64) -> &mut Vec<Pending> {
         let slot = number as usize % SLOTS;
-        events.append(&mut self.slots[slot]);
-        if self.slots[slot].capacity() > KEPT {
-            self.slots[slot] = Vec::new();
-        }
         self.occupied[slot / 64] &= !(1 << (slot % 64));
+        &mut self.slots[slot]
     }
 
     /// The first occupied slot past `number`, less than a turn away.
