@@ -42,6 +42,7 @@ mod view;
 mod witness;
 
 pub use cli::Cli;
+pub use datagrams::Trains;
 pub use error::Error;
 pub use mesh::MESH_CHUNK_MAX;
 pub use program::run;

@@ -9,7 +9,7 @@ use nearcast_media::peering::{self, Answer};
 use tokio::sync::Notify;
 
 use crate::clock;
-use crate::datagrams::{Datagrams, Inbox, Outbox, Packet};
+use crate::datagrams::{Datagrams, Inbox, Outbox, Packet, Trains};
 use crate::events::Summary;
 use crate::status::Status;
 
@@ -84,6 +84,14 @@ impl Packet for Leaving {
             }
             // Here who asked takes a chunk that others overtook for lost.
             Leaving::Mesh(_) | Leaving::Peer(_) | Leaving::Answer(_) => false,
+        }
+    }
+
+    fn may_ride(&self) -> bool {
+        match self {
+            Leaving::Mesh(_) | Leaving::Peer(_) => true,
+            // The controller takes offers' answers as they are.
+            Leaving::Answer(_) => false,
         }
     }
 }
@@ -196,7 +204,7 @@ impl<N: Node> Shared<N> {
 
     /// Reads the socket and keeps the deadlines, for ever.
     pub(crate) async fn pump(self: Arc<Self>, socket: Arc<Datagrams>) {
-        let mut inbox = Inbox::new();
+        let (mut inbox, mut trains) = (Inbox::new(), Trains::default());
         loop {
             let alarm = {
                 let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,7 +220,7 @@ impl<N: Node> Shared<N> {
             tokio::select! {
                 biased;
                 ready = socket.readable() => match ready {
-                    Ok(()) => self.read(&socket, &mut inbox),
+                    Ok(()) => self.read(&socket, &mut inbox, &mut trains),
                     Err(error) => {
                         tracing::error!("the UDP socket is lost: {error}");
                         return;
@@ -228,7 +236,7 @@ impl<N: Node> Shared<N> {
         }
     }
 
-    fn read(&self, socket: &Datagrams, inbox: &mut Inbox) {
+    fn read(&self, socket: &Datagrams, inbox: &mut Inbox, trains: &mut Trains) {
         let mut taken = 0;
         while taken < AT_ONCE {
             let more = socket.receive(inbox);
@@ -237,7 +245,7 @@ impl<N: Node> Shared<N> {
             self.with(|node, _| {
                 for (from, bytes) in inbox.datagrams() {
                     taken += 1;
-                    take(node, from, bytes);
+                    take(node, trains, from, bytes);
                 }
             });
             if !more {
@@ -247,14 +255,18 @@ impl<N: Node> Shared<N> {
     }
 }
 
-/// Hands a datagram to the node, as of now: many may have come at once.
-fn take(node: &mut impl Node, from: SocketAddrV4, bytes: &[u8]) {
+/// Hands a datagram to the node, or those that came in it.
+fn take(node: &mut impl Node, trains: &mut Trains, from: SocketAddrV4, bytes: &[u8]) {
     let counts = &mut node.net().counts;
     counts.datagrams_in += 1;
     counts.bytes_in += bytes.len() as u64;
-    match parse(bytes) {
+    // As of now: many may have come at once.
+    let hand = |one: &[u8]| match parse(one) {
         Some(received) => node.receive(clock::now(), from, received),
-        None => counts.reject(),
+        None => node.net().counts.reject(),
+    };
+    if !trains.unpack(from, bytes, hand) {
+        node.net().counts.reject();
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nearcast_engine::wire::{Datagram, Tail, Token};
 use nearcast_machine::{Span, Time};
 use nearcast_media::StreamId;
+use nearcast_peer::Trains;
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{RecvMeta, UdpSocketState};
 use tokio::io::Interest;
@@ -22,6 +23,7 @@ pub(crate) struct Socket {
     state: UdpSocketState,
     supplier: SocketAddrV4,
     room: Vec<u8>,
+    trains: Trains,
 }
 
 impl Socket {
@@ -32,7 +34,8 @@ impl Socket {
             setsockopt(&socket, sockopt::RcvBuf, &WAITING).expect("a socket");
         }
         let socket = UdpSocket::from_std(socket).expect("an event loop");
-        Socket { socket, state, supplier, room: vec![0; MESSAGES << 16] }
+        let room = vec![0; MESSAGES << 16];
+        Socket { socket, state, supplier, room, trains: Trains::default() }
     }
 
     pub(crate) async fn send(&self, bytes: &[u8]) {
@@ -67,7 +70,9 @@ impl Socket {
             };
             for (meta, room) in metas[..came].iter().zip(self.room.chunks_exact(1 << 16)) {
                 assert_eq!(meta.addr, SocketAddr::V4(self.supplier), "nobody else speaks to us");
-                room[..meta.len].chunks(meta.stride.max(1)).for_each(&mut take);
+                for bytes in room[..meta.len].chunks(meta.stride.max(1)) {
+                    assert!(self.trains.unpack(self.supplier, bytes, &mut take), "a sound train");
+                }
             }
         }
     }

@@ -1,7 +1,9 @@
 use std::net::SocketAddrV4;
 use std::ops::Range;
 
+use super::Packet;
 use super::calls::RUNS_AT_ONCE;
+use super::train::{CAR, Train};
 
 /// The longest run: what fits behind the headers of IP and UDP in the longest datagram of IP.
 const RUN_MAX: usize = 65_507;
@@ -86,5 +88,22 @@ impl Batch {
         let run = self.runs.last_mut().expect("a run was begun");
         run.bytes.end = self.bytes.len();
         run.count += 1;
+    }
+
+    /// Adds a train of as many of `packets` as it takes, and of at most `segments` cars; answers how many
+    /// those are.
+    pub(super) fn couple<'a, P: Packet + 'a>(
+        &mut self,
+        (to, number): (SocketAddrV4, u32),
+        packets: impl Iterator<Item = &'a P>,
+        segments: usize,
+    ) -> usize {
+        self.begin(to, CAR);
+        let mut train = Train::new(&mut self.bytes, number, segments.min(RUN_MAX / CAR));
+        let taken = packets.take_while(|packet| train.take(*packet)).count();
+        let cars = train.cars();
+        let run = self.runs.last_mut().expect("it was begun");
+        (run.bytes.end, run.count) = (self.bytes.len(), cars);
+        taken
     }
 }

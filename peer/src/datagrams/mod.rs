@@ -1,7 +1,7 @@
 //! The UDP socket, and what goes through it in one turn.
 //!
 //! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn wants sent,
-//! and [`Batch`] what of that leaves at once.
+//! and [`Batch`] what of that leaves at once. By [`Trains`] many lengths become one.
 
 mod batch;
 mod calls;
@@ -9,6 +9,7 @@ mod inbox;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod train;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -24,6 +25,7 @@ use crate::system::{TooLong, treat_too_long};
 pub(crate) use batch::{Batch, Run};
 pub(crate) use inbox::Inbox;
 pub(crate) use outbox::{Outbox, Packet};
+pub use train::Trains;
 
 /// What may wait in the kernel while this process is not scheduled: a second of 30 Mbit/s.
 const WAITING: usize = 4 << 20;

@@ -6,6 +6,10 @@ use super::Batch;
 
 /// Most packets of a turn that are held back until its end: of larger ones a part goes out before.
 const MOST: usize = 4096;
+/// From so many packets a turn on, those of a receiver that would be several runs leave as a train. A train
+/// is one run, and costs as much as any, but a datagram of it that is lost is two or three packets. So who
+/// has little to send sends it as it is.
+const BUSY: usize = 64;
 
 /// What becomes a datagram when it is sent.
 pub(crate) trait Packet {
@@ -16,12 +20,15 @@ pub(crate) trait Packet {
     /// Whether it is the same to its receiver in which order this one and its neighbours of the same kind
     /// come.
     fn is_unordered(&self) -> bool;
+    /// Whether its receiver knows [trains](super::Trains).
+    fn may_ride(&self) -> bool;
 }
 
 /// What a turn wants sent. Packets wait unwritten, so that a chunk for many receivers is not copied
 /// before each is sent to, and leave by receiver: the receivers in the order in which the turn came to
 /// them, everybody's packets in theirs. Only those whose order is the same to the receiver, and which
-/// follow each other, leave by length: the fewer runs they are, the less they cost.
+/// follow each other, leave by length: the fewer runs they are, the less they cost. In a busy turn those of
+/// many lengths leave as a [train](super::Trains), in their order.
 pub(crate) struct Outbox<P> {
     waiting: Vec<Waiting<P>>,
     receivers: Vec<Receiver>,
@@ -29,6 +36,8 @@ pub(crate) struct Outbox<P> {
     known: HashMap<SocketAddrV4, usize>,
     /// Whom the last packet is for, of `receivers`.
     latest: usize,
+    /// Trains so far.
+    trains: u32,
     /// Room for the lengths and places of one receiver's packets.
     theirs: Vec<(usize, usize)>,
     batch: Batch,
@@ -53,6 +62,7 @@ impl<P: Packet> Outbox<P> {
             receivers: Vec::new(),
             known: HashMap::new(),
             latest: 0,
+            trains: 0,
             theirs: Vec::new(),
             batch: Batch::default(),
         }
@@ -79,26 +89,42 @@ impl<P: Packet> Outbox<P> {
 
     /// Hands everything to `send`, in runs of at most `segments` datagrams.
     pub(crate) fn flush(&mut self, segments: usize, mut send: impl FnMut(&Batch)) {
-        let Outbox { waiting, receivers, known, theirs, batch, .. } = self;
+        let Outbox { waiting, receivers, known, trains, theirs, batch, .. } = self;
         for receiver in receivers.drain(..) {
             let follow = |&at: &usize| waiting[at].next;
             let places = std::iter::successors(Some(receiver.first), follow);
             theirs.clear();
             theirs.extend(places.map(|at| (waiting[at].packet.encoded_len(), at)));
-            let unordered = |at: usize| waiting[at].packet.is_unordered();
+            let packet = |at: usize| &waiting[at].packet;
+            let ride = segments > 1
+                && waiting.len() >= BUSY
+                && runs(theirs, segments) > 1
+                && theirs.iter().all(|&(_, at)| packet(at).may_ride());
+            let unordered = |at: usize| !ride && packet(at).is_unordered();
             for streak in theirs.chunk_by_mut(|one, next| unordered(one.1) && unordered(next.1)) {
                 // Equal ones make a run, and a shorter one ends it: this way they all find their run.
                 streak.sort_by_key(|&(length, _)| Reverse(length));
             }
-            for &(length, at) in &*theirs {
-                if !batch.joins(receiver.address, length, segments) {
-                    if batch.is_full(length) {
-                        send(batch);
-                        batch.clear();
-                    }
-                    batch.begin(receiver.address, length);
+            let mut left = &theirs[..];
+            while let Some(&(length, at)) = left.first() {
+                let to = receiver.address;
+                let joins = !ride && batch.joins(to, length, segments);
+                if !joins && batch.is_full(length) {
+                    send(batch);
+                    batch.clear();
                 }
-                batch.write(|out| waiting[at].packet.encode(out));
+                let taken = if ride {
+                    *trains = trains.wrapping_add(1);
+                    let packets = left.iter().map(|&(_, at)| packet(at));
+                    batch.couple((to, *trains), packets, segments)
+                } else {
+                    if !joins {
+                        batch.begin(to, length);
+                    }
+                    batch.write(|out| packet(at).encode(out));
+                    1
+                };
+                left = &left[taken..];
             }
         }
         if !batch.is_empty() {
@@ -110,13 +136,27 @@ impl<P: Packet> Outbox<P> {
     }
 }
 
+/// As how many runs of at most `segments` datagrams packets leave, of which the lengths are given.
+fn runs(lengths: &[(usize, usize)], segments: usize) -> usize {
+    let (mut runs, mut room, mut longest) = (0, 0, 0);
+    for &(length, _) in lengths {
+        if room == 0 || length > longest {
+            (runs, room, longest) = (runs + 1, segments, length);
+        }
+        // Behind a shorter one nothing can follow.
+        room = if length < longest { 0 } else { room - 1 };
+    }
+    runs
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    /// All of one byte, which says by its lowest bit whether its place matters.
+    /// All of one byte, which says by its lowest bit whether its place matters, and whether it may ride by
+    /// being 200 or more.
     impl Packet for Vec<u8> {
         fn encoded_len(&self) -> usize {
             self.len()
@@ -128,6 +168,10 @@ mod tests {
 
         fn is_unordered(&self) -> bool {
             self[0] & 1 == 1
+        }
+
+        fn may_ride(&self) -> bool {
+            self[0] >= 200
         }
     }
 
@@ -201,6 +245,26 @@ mod tests {
         let runs = flushed(&parts, 64);
         let lengths: Vec<usize> = runs.iter().flat_map(|(_, run)| run).map(Vec::len).collect();
         assert_eq!(lengths, [1250, 83, 1300, 1250, 83]);
+    }
+
+    #[test]
+    fn in_a_busy_turn_many_lengths_leave_as_trains_in_their_order() {
+        let packets = |lengths: std::ops::Range<usize>| {
+            lengths.map(|length| (1, vec![201; length])).collect::<Vec<_>>()
+        };
+        let (few, many) = (packets(1300..1306), packets(1300..1400));
+        assert_eq!(counts(&flushed(&few, 64)), [2, 2, 2], "there is time for that");
+        assert_eq!(flushed(&many, 1).len(), 100, "where runs are refused there is none");
+        let mixed = [&many[..], &[(1, vec![8; 50])]].concat();
+        assert_eq!(flushed(&mixed, 64).len(), 51, "one would not know them");
+
+        let runs = flushed(&many, 64);
+        assert_eq!(runs.len(), 3, "100 times 1350 bytes, of which a run takes 65,507");
+        let (mut trains, mut came) = (crate::datagrams::Trains::default(), Vec::new());
+        for car in runs.iter().flat_map(|(_, run)| run) {
+            assert!(trains.unpack(receiver(9), car, |one| came.push((1, one.to_vec()))));
+        }
+        assert_eq!(came, many);
     }
 
     #[test]

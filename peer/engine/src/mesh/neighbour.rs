@@ -155,10 +155,8 @@ pub(super) fn clock(now: Time) -> u32 {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     peers: Vec<PeerId>,
-    /// Whether anything waits for it.
-    waiting: Vec<bool>,
-    /// For how many of them something does.
-    waiting_count: usize,
+    /// Whether anything waits for it, in bits: mostly few of many do.
+    waiting: Vec<u64>,
     /// d + eps.
     weights: Vec<f64>,
     list: Vec<Neighbour>,
@@ -175,7 +173,7 @@ impl Roster {
 
     pub(super) fn push(&mut self, neighbour: Neighbour, epsilon: Bitrate) {
         self.peers.push(neighbour.peer);
-        self.waiting.push(false);
+        self.waiting.resize(self.peers.len().div_ceil(64), 0);
         self.weights.push(weight(&neighbour, epsilon));
         // Seldom enough, and these are the large ones.
         self.list.reserve_exact(1);
@@ -183,9 +181,11 @@ impl Roster {
     }
 
     pub(super) fn remove(&mut self, at: usize) -> Neighbour {
-        self.set_waiting(at, false);
+        for after in at..self.peers.len() {
+            let waits = after + 1 < self.peers.len() && self.waits(after + 1);
+            self.set_waiting(after, waits);
+        }
         self.peers.remove(at);
-        self.waiting.remove(at);
         self.weights.remove(at);
         self.list.remove(at)
     }
@@ -197,23 +197,34 @@ impl Roster {
         }
     }
 
+    fn waits(&self, at: usize) -> bool {
+        self.waiting[at / 64] >> (at % 64) & 1 != 0
+    }
+
     pub(super) fn set_waiting(&mut self, at: usize, waiting: bool) {
-        let before = std::mem::replace(&mut self.waiting[at], waiting);
-        self.waiting_count = self.waiting_count + usize::from(waiting) - usize::from(before);
+        let word = &mut self.waiting[at / 64];
+        *word = *word & !(1 << (at % 64)) | u64::from(waiting) << (at % 64);
     }
 
     pub(super) fn any_waiting(&self) -> bool {
-        self.waiting_count > 0
-    }
-
-    /// Of each I(n,k) and d(n,k) + eps.
-    pub(super) fn shares(&self) -> impl ExactSizeIterator<Item = (bool, f64)> + Clone {
-        self.waiting.iter().copied().zip(self.weights.iter().copied())
+        self.waiting.iter().any(|&word| word != 0)
     }
 
     /// Those for whom anything waits.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
-        self.waiting.iter().enumerate().filter(|(_, waiting)| **waiting).map(|(at, _)| at)
+    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> + Clone {
+        self.waiting.iter().zip(0..).flat_map(|(&word, n)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bit < 64).then_some(64 * n + bit)
+            })
+        })
+    }
+
+    /// The same, as those whose I(n,k) is 1, with d(n,k) + eps of each.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (usize, f64)> + Clone {
+        self.waiting().map(|at| (at, self.weights[at]))
     }
 
     /// Names where what is looked at for every chunk lies.
@@ -242,4 +253,36 @@ impl Roster {
 
 fn weight(neighbour: &Neighbour, epsilon: Bitrate) -> f64 {
     neighbour.rate_in.bits_per_sec() + epsilon.bits_per_sec() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_known_whoever_goes() {
+        let mut roster = Roster::default();
+        let credit = Bitrate::default();
+        for peer in 0..200 {
+            let state = State::Met;
+            let new = Neighbour::new(Time::ZERO, PeerId(peer), Relation::Receptor, state, credit);
+            roster.push(new, Bitrate::from_bits_per_sec(peer));
+        }
+        let mut waiting: Vec<(u64, bool)> = (0..200).map(|n| (n, n % 7 == 0 || n > 180)).collect();
+        for (at, &(_, waits)) in waiting.iter().enumerate() {
+            roster.set_waiting(at, waits);
+        }
+        for gone in [0, 63, 62, 64, 126, 194, 100] {
+            roster.remove(gone);
+            waiting.remove(gone);
+            let expected = waiting.iter().enumerate().filter(|(_, one)| one.1);
+            let expected: Vec<_> = expected.map(|(at, one)| (at, one.0 as f64)).collect();
+            assert_eq!(roster.shares().collect::<Vec<_>>(), expected);
+        }
+        assert!(roster.any_waiting());
+        while roster.len() > 0 {
+            roster.remove(0);
+        }
+        assert!(!roster.any_waiting() && roster.shares().next().is_none());
+    }
 }

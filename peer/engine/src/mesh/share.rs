@@ -5,29 +5,28 @@ use rand::Rng as _;
 
 use super::Supply;
 
-/// Chooses among receivers, which are given with I(n,k) (whether anything waits for them) and
-/// d(n,k) + eps; answers a place.
+/// Chooses among those of `count` receivers for whom anything waits (I(n,k) is 1), which are given by their
+/// places, in order, with d(n,k) + eps; answers a place.
 ///
 /// Proportional is Eq. 1 of Liu et al.: place k with probability
 /// `I(n,k) (d(n,k) + eps) / sum_i I(n,i) (d(n,i) + eps)`.
 pub(super) fn choose(
     supply: Supply,
-    receivers: impl ExactSizeIterator<Item = (bool, f64)> + Clone,
+    waiting: impl Iterator<Item = (usize, f64)> + Clone,
+    count: usize,
     last: usize,
     rng: &mut Rng,
 ) -> Option<usize> {
-    let waiting = receivers.clone().enumerate().filter(|(_, (waits, _))| *waits);
     match supply {
         Supply::RoundRobin => {
-            let count = receivers.len();
             // How far behind the one that was served last: that one itself comes last.
             waiting.map(|(at, _)| at).min_by_key(|&at| (at + 2 * count - last - 1) % count)
         }
         Supply::Proportional => {
-            let total: f64 = waiting.clone().map(|(_, (_, weight))| weight).sum();
+            let total: f64 = waiting.clone().map(|(_, weight)| weight).sum();
             let mut left = rng.random::<f64>() * total;
             let mut chosen = None;
-            for (at, (_, weight)) in waiting {
+            for (at, weight) in waiting {
                 // Rounding may leave a crumb at the end: then it is the last one.
                 chosen = Some(at);
                 left -= weight;
@@ -47,6 +46,12 @@ mod tests {
 
     use super::*;
 
+    /// The places of those who wait, with their weights.
+    fn waiting(receivers: &[(bool, f64)]) -> impl Iterator<Item = (usize, f64)> + Clone {
+        let all = receivers.iter().enumerate();
+        all.filter(|(_, receiver)| receiver.0).map(|(at, receiver)| (at, receiver.1))
+    }
+
     proptest! {
         /// p(n,k) of Eq. 1, within five standard deviations over 20,000 draws.
         #[test]
@@ -61,7 +66,7 @@ mod tests {
             let total: f64 = weights.iter().filter(|w| w.0).map(|w| w.1).sum();
             let mut chosen = vec![0u32; weights.len()];
             for _ in 0..DRAWS {
-                match choose(Supply::Proportional, weights.iter().copied(), 0, &mut rng) {
+                match choose(Supply::Proportional, waiting(&weights), weights.len(), 0, &mut rng) {
                     Some(at) => chosen[at] += 1,
                     None => prop_assert!(weights.iter().all(|w| !w.0)),
                 }
@@ -83,15 +88,15 @@ mod tests {
         let mut last = 0;
         let turns: Vec<usize> = (0..6)
             .map(|_| {
-                let next = choose(Supply::RoundRobin, receivers.into_iter(), last, &mut rng);
+                let next = choose(Supply::RoundRobin, waiting(&receivers), 4, last, &mut rng);
                 last = next.expect("three wait");
                 last
             })
             .collect();
         assert_eq!(turns, [2, 3, 0, 2, 3, 0]);
         let only = [(false, 1.0), (true, 1.0)];
-        assert_eq!(choose(Supply::RoundRobin, only.into_iter(), 1, &mut rng), Some(1));
+        assert_eq!(choose(Supply::RoundRobin, waiting(&only), 2, 1, &mut rng), Some(1));
         let none = [(false, 1.0); 3];
-        assert_eq!(choose(Supply::RoundRobin, none.into_iter(), 2, &mut rng), None);
+        assert_eq!(choose(Supply::RoundRobin, waiting(&none), 3, 2, &mut rng), None);
     }
 }

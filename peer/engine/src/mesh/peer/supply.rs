@@ -48,9 +48,10 @@ impl<P: Payload> Peer<P> {
             return;
         }
         while self.roster.any_waiting() && self.bucket.ready(now) {
-            let shares = self.roster.shares();
+            let (shares, count) = (self.roster.shares(), self.roster.len());
             let supply = self.settings.policy.supply;
-            let Some(at) = choose(supply, shares, self.served, &mut self.rng) else { return };
+            let next = choose(supply, shares, count, self.served, &mut self.rng);
+            let Some(at) = next else { return };
             let (layers, neighbour) = (&mut self.layers, self.roster.at_mut(at));
             let queue = &mut neighbour.queue;
             // Drawing again when nothing is left in time is the same as never having counted it.
