@@ -89,13 +89,13 @@ impl Queue {
         name(self.chunks.as_slices().0.as_ptr().cast());
     }
 
-    /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `key` is least, the
-    /// first among equals. So layers keep the order in which the receiver wants them.
-    pub(super) fn pop_least<K: Ord>(&mut self, key: impl Fn(Lc) -> K) -> Option<Lc> {
+    /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `copies` are least,
+    /// the first among equals. So layers keep the order in which the receiver wants them.
+    pub(super) fn pop_rarest(&mut self, copies: impl Fn(Lc) -> u8) -> Option<Lc> {
         let layer = Lc::unpack(*self.chunks.front()?).layer;
         let waiting = self.chunks.iter().map(|&chunk| Lc::unpack(chunk)).enumerate();
         let of_the_layer = waiting.filter(|(_, lc)| lc.layer == layer);
-        let (at, lc) = of_the_layer.min_by_key(|&(_, lc)| key(lc))?;
+        let (at, lc) = of_the_layer.min_by_key(|&(_, lc)| copies(lc))?;
         self.chunks.remove(at)?;
         self.uncount(at);
         Some(lc)
@@ -156,10 +156,10 @@ mod tests {
         queue.push(chunks(2..3), at(1000), 10);
         queue.push(chunks(3..6), at(1900), 10);
         let copies = |lc: Lc| [2, 1, 0, 1, 0, 1][lc.seq as usize];
-        let mut next = || queue.pop_least(copies).map(|lc| lc.seq);
+        let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
         assert_eq!([next(), next(), next()], [Some(2), Some(4), Some(1)]);
         assert_eq!(queue.purge(at(1000)), 1, "the first batch has one left, the second none");
-        let mut next = || queue.pop_least(copies).map(|lc| lc.seq);
+        let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
         assert_eq!([next(), next(), next()], [Some(3), Some(5), None]);
         assert_eq!(queue.purge(at(5000)), 0);
     }
@@ -171,7 +171,7 @@ mod tests {
         queue.push(layers.into_iter().zip(0..).map(|(layer, seq)| Lc { layer, seq }), at(900), 10);
         let copies = |lc: Lc| [3, 2, 3, 0, 0][lc.seq as usize];
         let order: Vec<_> =
-            std::iter::from_fn(|| queue.pop_least(copies)).map(|lc| lc.seq).collect();
+            std::iter::from_fn(|| queue.pop_rarest(copies)).map(|lc| lc.seq).collect();
         assert_eq!(order, [1, 0, 2, 3, 4]);
     }
 

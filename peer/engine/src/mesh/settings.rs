@@ -122,7 +122,7 @@ pub enum Role {
     /// seed. It asks nobody and seeks nobody, and gives first what fewest have.
     Source,
     /// As a source, but one that everybody asks for what is due soon (*ours*): the seed beside the
-    /// CDN. It gives first what is due first.
+    /// CDN. It gives the lowest layer first, and of a layer what is due first.
     Fallback,
 }
 

@@ -9,12 +9,17 @@ use super::Peer;
 
 impl<P: Payload> Peer<P> {
     /// Takes the request of a neighbour.
-    pub(super) fn request(&mut self, now: Time, at: usize, request: Request) {
+    pub(super) fn request(&mut self, now: Time, at: usize, mut request: Request) {
         let asked = request.wanted.len() as u64;
         self.statistics.requests += asked;
         if self.settings.upload.bits_per_sec() == 0 {
             self.statistics.requests_refused += asked;
             return;
+        }
+        if self.settings.role == Role::Fallback {
+            // Nobody else is asked for what it is asked for: the lowest layer goes first, and of a layer
+            // what is due first.
+            request.wanted.sort_unstable();
         }
         let layers = &self.layers;
         let has = |lc: &Lc| layers.get(usize::from(lc.layer)).is_some_and(|l| l.has(lc.seq));
@@ -57,11 +62,11 @@ impl<P: Payload> Peer<P> {
             // Drawing again when nothing is left in time is the same as never having counted it.
             self.statistics.requests_expired += u64::from(queue.purge(now));
             let lc = match self.settings.role {
-                Role::Viewer => queue.pop(),
+                Role::Viewer | Role::Fallback => queue.pop(),
                 // Where peers lack upload they ask a source also for what others have, and in the
                 // order of requests some chunks would never leave it.
                 Role::Source => {
-                    let lc = queue.pop_least(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
+                    let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
                     // A copy that a free-rider has goes no further.
                     let passed_on = neighbour.map.as_ref().is_some_and(|map| map.held() > 0);
                     if let Some(lc) = lc.filter(|_| passed_on) {
@@ -69,9 +74,6 @@ impl<P: Payload> Peer<P> {
                     }
                     lc
                 }
-                // Nobody else is asked for what it is asked for, and the first of a layer is due
-                // first.
-                Role::Fallback => queue.pop_least(|lc| lc.seq),
             };
             let waits = !queue.is_empty();
             self.roster.set_waiting(at, waits);
