@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nearcast_machine::Span;
 
+use super::abreast::abreast;
 use super::differences::{Row, Twin, rows};
 use super::plan::{Plan, Wishes};
 use super::result::{Flavour, MeshOutcome, MeshRun};
@@ -75,33 +75,23 @@ fn twins<'a>(
 ) -> Result<Vec<Twin<'a>>, Failure> {
     let runs: Vec<&MeshRun> =
         measured.runs.iter().filter(|run| run.system != Flavour::Switched).collect();
-    let (draws, next) = (draws as usize, AtomicUsize::new(0));
-    let all = runs.len() * draws;
+    let each: Vec<(&MeshRun, u32)> =
+        runs.iter().flat_map(|&run| (0..draws).map(move |draw| (run, draw))).collect();
     let style = "{pos}/{len} simulations [{bar:24}]  {elapsed} so far, {eta} left";
     let style = ProgressStyle::with_template(style)?.progress_chars("=> ");
-    let bar = ProgressBar::new(all as u64).with_style(style);
-    let work = || -> Result<Vec<(usize, MeshRun)>, Failure> {
-        let mut made = Vec::new();
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(run) = runs.get(n / draws) else { return Ok(made) };
-            let (which, draw) = ((run.system, run.repeat), (n % draws) as u32);
-            made.push((n, virtually::perform(plan, stream, which, draw, shutdown)?));
-            bar.inc(1);
-        }
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(all);
-    let ended: Vec<Result<Vec<(usize, MeshRun)>, Failure>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
+    let bar = ProgressBar::new(each.len() as u64).with_style(style);
+    let made = abreast(&each, |&(run, draw)| {
+        let made = virtually::perform(plan, stream, (run.system, run.repeat), draw, shutdown);
+        bar.inc(1);
+        made
     });
     bar.finish_and_clear();
-    let mut twins: Vec<Twin> =
-        runs.iter().map(|&measured| Twin { measured, simulated: Vec::new() }).collect();
-    for (n, run) in ended.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-        twins[n / draws].simulated.push(run);
-    }
-    Ok(twins)
+    let mut made = made.into_iter();
+    let twin = |measured| {
+        let simulated = made.by_ref().take(draws as usize).collect::<Result<_, _>>()?;
+        Ok(Twin { measured, simulated })
+    };
+    runs.into_iter().map(twin).collect()
 }
 
 /// The plan that a result was made by.

@@ -8,6 +8,7 @@
 //!
 //! `crosscheck` has the same runs made once more in virtual time by `virtually`, and shows the `differences`.
 
+mod abreast;
 mod collect;
 mod command;
 mod crosscheck;

@@ -1,13 +1,12 @@
 //! How the video looked that peers received.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nearcast_machine::Time;
 use nearcast_media::{Numberer, flv};
 
+use super::abreast::abreast;
 use super::result::MeshRun;
 use super::stage::recording;
 use crate::Failure;
@@ -70,29 +69,18 @@ impl<'a> Video<'a> {
         unsettled: Duration,
         shutdown: Shutdown,
     ) {
-        let recorded: Vec<_> = run
-            .peers
-            .iter_mut()
-            .filter(|peer| recording(folder, &peer.host).exists())
-            .map(Mutex::new)
-            .collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(peer) = recorded.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // Each is taken by one thread only.
-                let mut peer = peer.lock().unwrap_or_else(|poison| poison.into_inner());
-                let file = recording(folder, &peer.host);
-                if !shutdown.requested() {
-                    peer.quality = self.judge(&file, unsettled).ok();
-                }
-                // What it was worth is known; at a minute of a run they are 5 MB each.
-                let _ = std::fs::remove_file(&file);
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                scope.spawn(work);
-            }
+        let was_recorded = |at: &usize| recording(folder, &run.peers[*at].host).exists();
+        let recorded: Vec<usize> = (0..run.peers.len()).filter(was_recorded).collect();
+        let qualities = abreast(&recorded, |&at| {
+            let file = recording(folder, &run.peers[at].host);
+            let asked = !shutdown.requested();
+            let quality = asked.then(|| self.judge(&file, unsettled).ok()).flatten();
+            // What it was worth is known; at a minute of a run they are 5 MB each.
+            let _ = std::fs::remove_file(&file);
+            quality
         });
+        for (at, quality) in recorded.into_iter().zip(qualities) {
+            run.peers[at].quality = quality;
+        }
     }
 }

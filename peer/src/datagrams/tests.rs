@@ -91,6 +91,12 @@ fn udp_sum(packet: &[u8]) -> u32 {
     sum
 }
 
+/// Waits until something may be read.
+async fn comes(datagrams: &Datagrams) {
+    let readable = tokio::time::timeout(Duration::from_secs(10), datagrams.readable());
+    readable.await.expect("it comes").expect("a socket");
+}
+
 async fn bound(address: &str) -> Datagrams {
     let address = format!("{address}:7935").parse().expect("an address");
     let datagrams = Datagrams::bind(address).expect("a socket");
@@ -209,11 +215,7 @@ fn what_was_sent_as_runs_is_received_as_datagrams() {
         let expected = send_runs(&sender, "127.0.0.2");
         let (mut inbox, mut came) = (Inbox::new(), Vec::new());
         while came.len() < expected.len() {
-            let readable = receiver.readable();
-            tokio::time::timeout(Duration::from_secs(10), readable)
-                .await
-                .expect("it comes")
-                .expect("a socket");
+            comes(&receiver).await;
             receiver.receive(&mut inbox);
             for (from, bytes) in inbox.datagrams() {
                 assert_eq!(from.to_string(), "127.0.0.1:7935");
@@ -231,10 +233,7 @@ fn what_was_sent_as_runs_is_received_as_datagrams() {
             assert_eq!(sender.send(&hello).datagrams, 1);
         }
         assert_eq!(send_runs(&sender, "127.0.0.2").len(), expected.len());
-        tokio::time::timeout(Duration::from_secs(10), receiver.readable())
-            .await
-            .expect("it comes")
-            .expect("a socket");
+        comes(&receiver).await;
     });
 }
 
@@ -251,11 +250,7 @@ fn of_what_leaves_at_once_only_what_has_no_way_is_lost() {
         assert_eq!(sent, Sent { datagrams: 4, bytes: 3 * SEGMENT as u64 + 5 });
         let (mut inbox, mut came) = (Inbox::new(), Vec::new());
         while came.len() < 4 {
-            let readable = receiver.readable();
-            tokio::time::timeout(Duration::from_secs(10), readable)
-                .await
-                .expect("it comes")
-                .expect("a socket");
+            comes(&receiver).await;
             receiver.receive(&mut inbox);
             came.extend(inbox.datagrams().map(|(_, bytes)| bytes.len()));
         }
