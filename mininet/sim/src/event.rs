@@ -10,15 +10,20 @@ pub enum Kind {
     Start = 0,
     /// The last bit of a message reaches the receiver's access link, if that has a rate.
     Reach = 1,
+    /// A node takes the messages that have come for it, if it takes them
+    /// [together](crate::Network::moderation). It is a node's own event and hands over each of them,
+    /// which is logged as a delivery, in the order of these.
+    Collect = 2,
     /// A message is handed to its receiver.
-    Deliver = 2,
+    Deliver = 3,
     /// A node's deadline has come.
-    Expire = 3,
+    Expire = 4,
     /// A node leaves.
-    Stop = 4,
+    Stop = 5,
 }
 
-const KINDS: [Kind; 5] = [Kind::Start, Kind::Reach, Kind::Deliver, Kind::Expire, Kind::Stop];
+const KINDS: [Kind; 6] =
+    [Kind::Start, Kind::Reach, Kind::Collect, Kind::Deliver, Kind::Expire, Kind::Stop];
 
 /// The total order of events: time, then kind, then source, then the source's own number.
 ///

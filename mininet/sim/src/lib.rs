@@ -16,10 +16,12 @@
 
 pub mod trace;
 
+mod ahead;
 mod barrier;
 mod digest;
 mod error;
 mod event;
+mod inbox;
 mod network;
 mod node;
 mod observer;

@@ -5,8 +5,10 @@ const LINE: usize = 64;
 /// reads nothing, and on other processors does nothing.
 #[inline]
 pub(crate) fn prefetch(start: *const u8, bytes: usize) {
-    for at in (0..bytes).step_by(LINE) {
-        prefetch_line(start.wrapping_add(at));
+    // From the beginning of the first line: what begins within one may end in one more.
+    let before = start.addr() % LINE;
+    for at in (0..before + bytes).step_by(LINE) {
+        prefetch_line(start.wrapping_add(at).wrapping_sub(before));
     }
 }
 

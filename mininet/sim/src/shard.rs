@@ -1,25 +1,19 @@
 //! One thread's nodes and their events.
 
+use std::mem;
+
 use nearcast_link::Probability;
-use nearcast_machine::{Bytes, Rng, Seed, Time};
+use nearcast_machine::{Bytes, Rng, Seed, Span, Time};
 
 use crate::digest::Digest;
 use crate::event::{Happened, Key, Kind, Pending};
+use crate::inbox::Inboxes;
 use crate::network::{Network, Signalling, Transmitter};
 use crate::population::Endpoint;
-use crate::prefetch::{prefetch, prefetch_line};
 use crate::table::Table;
 use crate::{
-    Action, Class, Counters, Error, FORESEEN, Message, Node, NodeId, NodeSpec, Observer, Queue,
-    Settings,
+    Action, Class, Counters, Error, Message, Node, NodeId, NodeSpec, Observer, Queue, Settings,
 };
-
-/// How many events ahead what they need is fetched: nodes and messages themselves, what every call of
-/// a node looks at, and what it names in its steps. Main memory takes some 150 ns to answer, which is no
-/// more than an event takes; but many are asked of it at once.
-const NODE_AHEAD: usize = 8;
-const ROOTS_AHEAD: usize = 6;
-const STEPS_AHEAD: [usize; FORESEEN] = [4, 2, 1];
 
 /// What every shard of a run reads and none changes.
 pub(crate) struct World<'a> {
@@ -27,37 +21,43 @@ pub(crate) struct World<'a> {
     pub(crate) network: &'a Network,
     pub(crate) population: &'a [NodeSpec],
     pub(crate) endpoints: &'a [Endpoint],
+    /// Whether anybody's downlink has a rate.
+    pub(crate) slow_down: bool,
     pub(crate) shards: u32,
 }
 
-/// A message between sender and receiver.
-struct Parcel<M> {
-    from: NodeId,
+/// A message between sender and receiver, in lines of the cache of its own.
+#[repr(align(64))]
+pub(crate) struct Parcel<M> {
+    pub(crate) from: NodeId,
+    /// Which of the sender's messages it is.
+    number: u32,
     bytes: u32,
-    message: M,
+    pub(crate) message: M,
 }
 
-/// A message that crosses from one shard to another.
+/// A message that crosses from one shard to another, with how and when it arrives.
 pub(crate) struct Mail<M> {
-    key: Key,
+    kind: Kind,
+    arrival: Time,
     to: NodeId,
     parcel: Parcel<M>,
 }
 
 /// A node that is there.
-struct Live<N> {
+pub(crate) struct Live<N> {
     id: NodeId,
     up: Transmitter,
     down: Transmitter,
     /// When the event that asks after its deadline is due, and which one that is; events with other
     /// numbers were overtaken by an earlier deadline.
     alarm: Option<Time>,
-    alarms: u32,
+    pub(crate) alarms: u32,
     /// Messages sent so far.
     sent: u32,
     /// Draws which of its messages are lost.
     chance: Rng,
-    machine: N,
+    pub(crate) machine: N,
 }
 
 /// Where a node is kept, by its place in its shard; these two when it is not.
@@ -66,11 +66,15 @@ const ABSENT: u32 = u32::MAX;
 pub(crate) struct Shard<'a, N: Node, Q, O> {
     world: &'a World<'a>,
     index: usize,
-    queue: Q,
-    parcels: Table<Parcel<N::Message>>,
-    nodes: Table<Live<N>>,
+    pub(crate) queue: Q,
+    pub(crate) parcels: Table<Parcel<N::Message>>,
+    /// Of nodes that take messages together, which ones.
+    pub(crate) inboxes: Inboxes,
+    /// What a node is taking: sender and number of each message, and where it is kept.
+    taken: Vec<(u64, u32)>,
+    pub(crate) nodes: Table<Live<N>>,
     /// By place in the shard (id / shards): index into `nodes`, or `ABSENT`.
-    homes: Vec<u32>,
+    pub(crate) homes: Vec<u32>,
     /// Ids of this shard's nodes by (arrive, id), latest first; the next one is in the queue.
     arrivals: Vec<NodeId>,
     /// For the other shards, until the window ends.
@@ -106,6 +110,11 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             index,
             queue: Q::default(),
             parcels: Table::default(),
+            inboxes: match world.network.moderation {
+                Span::ZERO => Inboxes::default(),
+                step => Inboxes::new(mine, step),
+            },
+            taken: Vec::new(),
             nodes: Table::default(),
             homes: vec![ABSENT; mine],
             arrivals,
@@ -128,6 +137,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
 
     /// When its next event is due.
     pub(crate) fn next_time(&mut self) -> Option<Time> {
+        self.sort_posted();
         self.queue.next_time()
     }
 
@@ -144,7 +154,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     where
         F: Fn(NodeId, &NodeSpec, Seed) -> N,
     {
-        while let Some(event) = self.queue.pop_before(end) {
+        while let Some(event) = self.pop_before(end) {
             let time = event.key.time();
             if time > self.now {
                 (self.now, self.at_now) = (time, 0);
@@ -158,6 +168,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             match event.key.kind() {
                 Kind::Start => self.start(event, make),
                 Kind::Reach => self.reach(event),
+                Kind::Collect => self.collect(event),
                 Kind::Deliver => self.deliver(event),
                 Kind::Expire => self.expire(event),
                 Kind::Stop => self.stop(event),
@@ -166,59 +177,35 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         Ok(())
     }
 
+    fn pop_before(&mut self, end: Time) -> Option<Pending> {
+        if self.inboxes.is_full() {
+            self.sort_posted();
+        }
+        let Some(earliest) = self.inboxes.earliest() else { return self.queue.pop_before(end) };
+        self.queue.pop_before(earliest.min(end)).or_else(|| {
+            self.sort_posted();
+            self.queue.pop_before(end)
+        })
+    }
+
+    /// Puts messages that were posted into the inboxes of their receivers.
+    fn sort_posted(&mut self) {
+        let Shard { inboxes, queue, world, index, .. } = self;
+        inboxes.sort(|place, at, slot| {
+            let node = NodeId(place as u32 * world.shards + *index as u32);
+            queue.push(Pending { key: Key::new(at, Kind::Collect, node, 0), node, slot });
+        });
+    }
+
     /// The messages for the shard `to`.
     pub(crate) fn outgoing(&mut self, to: usize) -> &mut Vec<Mail<N::Message>> {
         &mut self.outgoing[to]
     }
 
-    /// Has what soon events need fetched from memory while others happen. With thousands of nodes
-    /// almost every event would otherwise wait for its node, its message, and what they point to.
-    fn fetch_ahead(&self) {
-        if let Some(event) = self.queue.upcoming(NODE_AHEAD) {
-            if !self.follows(NODE_AHEAD, event)
-                && let Some(home) = self.home(event.node)
-            {
-                prefetch(self.nodes.place(home), Table::<Live<N>>::stride());
-            }
-            if matches!(event.key.kind(), Kind::Reach | Kind::Deliver) {
-                let stride = Table::<Parcel<N::Message>>::stride();
-                prefetch(self.parcels.place(event.slot), stride);
-            }
-        }
-        let mut name = |at| prefetch_line(at);
-        if let Some(event) = self.queue.upcoming(ROOTS_AHEAD)
-            && !self.follows(ROOTS_AHEAD, event)
-            && let Some(home) = self.home(event.node)
-        {
-            self.nodes.at(home).machine.foresee_roots(&mut name);
-        }
-        for (step, ahead) in STEPS_AHEAD.into_iter().enumerate() {
-            let Some(event) = self.queue.upcoming(ahead) else { continue };
-            let Some(home) = self.home(event.node) else { continue };
-            let node = self.nodes.at(home);
-            match event.key.kind() {
-                Kind::Deliver => {
-                    let parcel = self.parcels.at(event.slot);
-                    let message = Some((parcel.from, &parcel.message));
-                    node.machine.foresee(message, step, &mut name);
-                }
-                Kind::Expire if node.alarms == event.key.number() => {
-                    node.machine.foresee(None, step, &mut name);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether an event that comes so soon follows another one of its node.
-    fn follows(&self, ahead: usize, event: &Pending) -> bool {
-        self.queue.upcoming(ahead - 1).is_some_and(|before| before.node == event.node)
-    }
-
     /// Takes messages from another shard.
     pub(crate) fn take(&mut self, mail: &mut Vec<Mail<N::Message>>) {
-        for Mail { key, to, parcel } in mail.drain(..) {
-            self.enqueue(key, to, parcel);
+        for Mail { kind, arrival, to, parcel } in mail.drain(..) {
+            self.enqueue(kind, arrival, to, parcel);
         }
     }
 
@@ -252,7 +239,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         F: Fn(NodeId, &NodeSpec, Seed) -> N,
     {
         let (now, id) = (event.key.time(), event.node);
-        self.record(event, 0, 0);
+        self.record(event.key, event.node, 0, 0);
         self.await_arrival();
         let spec = &self.world.population[id.index()];
         let seed = self.world.settings.seed.derive(&spec.name);
@@ -284,12 +271,12 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         let now = event.key.time();
         let Some(home) = self.home(event.node) else { return self.undeliverable(event) };
         let bytes = self.parcels.at(event.slot).bytes;
-        self.record(event, bytes, 0);
+        self.record(event.key, event.node, bytes, 0);
         match self.nodes.at_mut(home).down.send(now, Bytes::new(bytes.into())) {
             Some(arrival) => {
-                let arrival = self.world.network.moderate(event.node, arrival);
-                let key = Key::new(arrival, Kind::Deliver, event.key.source(), event.key.number());
-                self.queue.push(Pending { key, ..event });
+                let parcel = self.parcels.remove(event.slot);
+                let (kind, arrival) = self.world.network.handing_over(event.node, arrival);
+                self.enqueue(kind, arrival, event.node, parcel);
             }
             None => {
                 self.parcels.remove(event.slot);
@@ -301,8 +288,45 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     fn deliver(&mut self, event: Pending) {
         let now = event.key.time();
         let Some(home) = self.home(event.node) else { return self.undeliverable(event) };
-        let Parcel { from, bytes, message } = self.parcels.remove(event.slot);
-        self.record(event, bytes, message.fingerprint());
+        let parcel = self.parcels.remove(event.slot);
+        self.hand_over(now, home, event.node, parcel);
+        self.set_alarm(now, home);
+    }
+
+    /// A node takes what has come for it.
+    fn collect(&mut self, event: Pending) {
+        let (now, node) = (event.key.time(), event.node);
+        let mut taken = mem::take(&mut self.taken);
+        self.inboxes.take(self.place(node), now, |slot| taken.push((0, slot)));
+        for (order, slot) in &mut taken {
+            let Parcel { from, number, .. } = self.parcels.at(*slot);
+            *order = u64::from(from.0) << 32 | u64::from(*number);
+        }
+        taken.sort_unstable();
+        // The event itself has been counted.
+        self.at_now += taken.len() as u64 - 1;
+        let home = self.home(node);
+        for (_, slot) in taken.drain(..) {
+            let parcel = self.parcels.remove(slot);
+            match home {
+                Some(home) => self.hand_over(now, home, node, parcel),
+                None => {
+                    let key = Key::new(now, Kind::Deliver, parcel.from, parcel.number);
+                    self.record(key, node, parcel.bytes, 0);
+                    self.counters.undeliverable += 1;
+                }
+            }
+        }
+        if let Some(home) = home {
+            self.set_alarm(now, home);
+        }
+        self.taken = taken;
+    }
+
+    fn hand_over(&mut self, now: Time, home: u32, node: NodeId, parcel: Parcel<N::Message>) {
+        let Parcel { from, number, bytes, message } = parcel;
+        let key = Key::new(now, Kind::Deliver, from, number);
+        self.record(key, node, bytes, message.fingerprint());
         self.counters.deliveries += 1;
         self.counters.delivered_bytes += u64::from(bytes);
         match message.class() {
@@ -310,7 +334,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             Class::Signal => self.counters.signal_deliveries += 1,
         }
         self.nodes.at_mut(home).machine.handle(now, N::received(from, message));
-        self.settle(now, home);
+        self.drain(now, home);
     }
 
     fn expire(&mut self, event: Pending) {
@@ -324,7 +348,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         // The deadline may have moved since it was looked at: then this was a mere reminder.
         if node.machine.deadline().is_some_and(|deadline| deadline <= now) {
             node.machine.expire(now);
-            self.record(event, 0, 0);
+            self.record(event.key, event.node, 0, 0);
             self.counters.expirations += 1;
             self.settle(now, home);
         } else {
@@ -335,7 +359,7 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     fn stop(&mut self, event: Pending) {
         let (now, id) = (event.key.time(), event.node);
         let home = self.home(id).expect("whoever is to leave has come");
-        self.record(event, 0, 0);
+        self.record(event.key, event.node, 0, 0);
         self.nodes.at_mut(home).machine.stop(now);
         self.drain(now, home);
         let live = self.nodes.remove(home);
@@ -409,32 +433,39 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
             self.counters.lost += 1;
             return;
         }
-        let far = &endpoints[to.index()];
+        // Of most networks nobody needs to know the endpoints, which nobody fetches ahead.
         let arrival = match instant {
             true => departure,
             false if network.delays.is_uniform() => departure + network.delays.least(),
-            false => departure + network.delays.between(endpoints[from.index()].place, far.place),
+            false => {
+                let [near, far] = [from, to].map(|node| endpoints[node.index()].place);
+                departure + network.delays.between(near, far)
+            }
         };
-        let (kind, arrival) = match queued && far.slow_down {
-            true => (Kind::Reach, arrival),
-            false if instant => (Kind::Deliver, arrival),
-            false => (Kind::Deliver, network.moderate(to, arrival)),
-        };
-        let key = Key::new(arrival, kind, from, number);
+        let (kind, arrival) =
+            match queued && self.world.slow_down && endpoints[to.index()].slow_down {
+                true => (Kind::Reach, arrival),
+                false if instant => (Kind::Deliver, arrival),
+                false => network.handing_over(to, arrival),
+            };
         let bytes = u32::try_from(size.get()).unwrap_or(u32::MAX);
-        let parcel = Parcel { from, bytes, message };
+        let parcel = Parcel { from, number, bytes, message };
         let shard = (to.0 % self.world.shards) as usize;
         if shard == self.index {
-            self.enqueue(key, to, parcel);
+            self.enqueue(kind, arrival, to, parcel);
         } else {
-            self.outgoing[shard].push(Mail { key, to, parcel });
+            self.outgoing[shard].push(Mail { kind, arrival, to, parcel });
         }
     }
 
-    fn enqueue(&mut self, key: Key, to: NodeId, parcel: Parcel<N::Message>) {
+    fn enqueue(&mut self, kind: Kind, arrival: Time, to: NodeId, parcel: Parcel<N::Message>) {
+        let (from, number) = (parcel.from, parcel.number);
         let slot = self.parcels.insert(parcel);
         self.counters.in_flight_peak = self.counters.in_flight_peak.max(self.parcels.len() as u64);
-        self.queue.push(Pending { key, node: to, slot });
+        if kind == Kind::Collect {
+            return self.inboxes.post(self.place(to), arrival, slot);
+        }
+        self.queue.push(Pending { key: Key::new(arrival, kind, from, number), node: to, slot });
     }
 
     /// Puts the next arrival into the queue; the others wait in order, which is cheaper.
@@ -445,23 +476,23 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     }
 
     /// Where a node of this shard comes in `homes`.
-    fn place(&self, id: NodeId) -> usize {
+    pub(crate) fn place(&self, id: NodeId) -> usize {
         (id.0 / self.world.shards) as usize
     }
 
-    fn home(&self, id: NodeId) -> Option<u32> {
+    pub(crate) fn home(&self, id: NodeId) -> Option<u32> {
         let home = self.homes[self.place(id)];
         (home != ABSENT).then_some(home)
     }
 
     fn undeliverable(&mut self, event: Pending) {
         let parcel = self.parcels.remove(event.slot);
-        self.record(event, parcel.bytes, 0);
+        self.record(event.key, event.node, parcel.bytes, 0);
         self.counters.undeliverable += 1;
     }
 
-    fn record(&mut self, event: Pending, bytes: u32, fingerprint: u64) {
-        let happened = Happened { key: event.key, node: event.node, bytes, fingerprint };
+    fn record(&mut self, key: Key, node: NodeId, bytes: u32, fingerprint: u64) {
+        let happened = Happened { key, node, bytes, fingerprint };
         self.digest.add(&happened);
         if self.log.len() < self.world.settings.log {
             self.log.push(happened);

@@ -188,6 +188,7 @@ impl Simulation {
             network: &self.network,
             population: &self.population,
             endpoints: &self.endpoints,
+            slow_down: self.endpoints.iter().any(|endpoint| endpoint.slow_down),
             shards: u32::try_from(threads).expect("checked"),
         };
         let window = if threads == 1 { WINDOW } else { lookahead };

@@ -6,7 +6,7 @@ mod delays;
 use nearcast_link::Probability;
 use nearcast_machine::{Span, Time};
 
-use crate::NodeId;
+use crate::{Kind, NodeId};
 
 pub use access::Access;
 pub(crate) use access::Transmitter;
@@ -51,8 +51,16 @@ pub enum Signalling {
 }
 
 impl Network {
+    /// How and when a message that has arrived at a node is handed to it.
+    pub(crate) fn handing_over(&self, to: NodeId, arrival: Time) -> (Kind, Time) {
+        match self.moderation {
+            Span::ZERO => (Kind::Deliver, arrival),
+            _ => (Kind::Collect, self.moderate(to, arrival)),
+        }
+    }
+
     /// When a message that arrives at a node is handed to it.
-    pub(crate) fn moderate(&self, to: NodeId, arrival: Time) -> Time {
+    fn moderate(&self, to: NodeId, arrival: Time) -> Time {
         let step = self.moderation.as_nanos();
         if step == 0 {
             return arrival;

@@ -16,13 +16,12 @@ const PAGE_BITS: u32 = 8;
 const PAGES: usize = 1 << 11;
 /// The crowd whose memory a slot keeps: larger ones would add up over all slots.
 const KEPT: usize = 512;
-/// Ticks are emptied together until there are so many events, so that one can look ahead to others.
+/// Ticks of a page are emptied together until there are so many events, so that one can look ahead to
+/// others.
 const CROWD: usize = 256;
 /// For how many pages that are empty their memory is kept for others to come: about as many as are
 /// filled at a time when everything happens within a few hundred milliseconds.
 const SPARE: usize = 16;
-/// But no more ticks than this, 1 ms: what is pushed into one that is being emptied takes longer.
-const TICKS: u64 = 16;
 
 /// A hierarchical timing wheel whose slots are sorted when their time comes.
 ///
@@ -78,10 +77,8 @@ impl Wheel {
             return;
         }
         loop {
-            let first = self.ticks.next_after(self.tick);
-            let last = first.map_or(0, |first| first + TICKS);
             while self.present.len() < CROWD
-                && let Some(tick) = self.ticks.next_after(self.tick).filter(|&tick| tick <= last)
+                && let Some(tick) = self.ticks.next_after(self.tick)
             {
                 self.tick = tick;
                 let events = self.ticks.clear(tick);
