@@ -1,7 +1,8 @@
 //! What soon events need, fetched from memory while others happen.
 //!
-//! With thousands of nodes almost every event would otherwise wait for its node, its messages, and what they
-//! point to. Main memory takes some 150 ns to answer, but many things can be asked of it at once.
+//! With thousands of nodes almost every event would otherwise wait for its node, its messages, and
+//! what they point to. Main memory takes some 150 ns to answer, but many things can be asked of it at
+//! once.
 
 use crate::event::{Kind, Pending};
 use crate::prefetch::{prefetch, prefetch_line};
@@ -9,15 +10,15 @@ use crate::shard::{Live, Parcel, Shard};
 use crate::table::Table;
 use crate::{FORESEEN, Node, Observer, Queue};
 
-/// How many events ahead it is asked where a node and its messages are; for these; for what every call of
-/// the node looks at; and for what it names in its steps. Each needs what came before.
+/// How many events ahead it is asked where a node and its messages are; for these; for what every
+/// call of the node looks at; and for what it names in its steps. Each needs what came before.
 const PLACE_AHEAD: usize = 6;
 const NODE_AHEAD: usize = 5;
 const ROOTS_AHEAD: usize = 4;
 const STEPS_AHEAD: [usize; FORESEEN] = [3, 2, 1];
 
 impl<N: Node, Q: Queue, O: Observer<N>> Shard<'_, N, Q, O> {
-    /// Asks for what the next few events need, each one step further than when the event before them
+    /// Asks for what the next few events need, of each one step further than when the event before
     /// happened.
     pub(crate) fn fetch_ahead(&self) {
         let stride = Table::<Parcel<N::Message>>::stride();

@@ -13,8 +13,8 @@ const NONE: u32 = u32::MAX;
 /// mostly come in one step.
 const ROOM: usize = 12;
 
-/// How many messages are sorted at a time: as many as memory can be asked for while the first one's list
-/// is on its way, and more.
+/// How many messages are sorted at a time: as many as memory can be asked for while the first one's
+/// list is on its way, and more.
 const POSTED: usize = 32;
 
 /// Where messages are kept that their receiver takes at one instant, as far as there is room.
@@ -51,8 +51,9 @@ struct Posted {
 pub(crate) struct Inboxes {
     /// Between two instants at which a node takes messages.
     step: u64,
-    /// By place in the shard, of every other instant one and of the rest the other: messages that are on
-    /// their way at a time mostly arrive in two steps. These have further lists only while they hold something.
+    /// By place in the shard, one for every other instant and one for the rest: messages that are on
+    /// their way at a time mostly arrive in two steps. They have further lists only while they hold
+    /// something themselves.
     first: Vec<[List; 2]>,
     further: Vec<List>,
     /// Those that nobody has.
@@ -74,8 +75,8 @@ impl Inboxes {
         (at.as_nanos() / self.step % 2) as usize
     }
 
-    /// Adds a message, kept at `slot`, that the node at `place` takes at an instant, when it is next
-    /// [sorted](Inboxes::sort).
+    /// Adds a message, kept at `slot`, that the node at `place` takes at an instant. It is known once
+    /// it has been [sorted](Inboxes::sort).
     pub(crate) fn post(&mut self, place: usize, at: Time, slot: u32) {
         prefetch_line(self.place_of(place, at));
         self.earliest = Some(self.earliest.map_or(at, |earliest| earliest.min(at)));
@@ -92,8 +93,8 @@ impl Inboxes {
         self.earliest
     }
 
-    /// Puts what was posted where it belongs, and names place, instant and slot of each message that is the
-    /// first one of its instant.
+    /// Puts what was posted where it belongs, and names place, instant and slot of each message that
+    /// is the first one of its instant.
     pub(crate) fn sort(&mut self, mut begun: impl FnMut(usize, Time, u32)) {
         let mut posted = mem::take(&mut self.posted);
         for Posted { place, at, slot } in posted.drain(..) {
