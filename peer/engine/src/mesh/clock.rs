@@ -1,6 +1,10 @@
 //! Stream time: where the encoder's present is, as far as a peer can tell.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::{Span, Time};
+
+use super::median::median;
+use super::neighbour::ROSTER_MAX;
 
 /// Beyond as many hops nobody knows the present from a source any more; each runs on by itself.
 const HOPS_MAX: u8 = 16;
@@ -85,22 +89,22 @@ impl StreamClock {
     pub(super) fn round(
         &mut self,
         now: Time,
-        claims: &mut Vec<Claim>,
+        claims: &[Claim],
         round: Span,
         resync: Span,
     ) -> Option<Jump> {
         if self.published.is_some_and(|last| now.since(last) < round * 10) {
             return None;
         }
-        claims.sort_unstable_by_key(|claim| claim.offset);
-        let median = claims.get(claims.len().checked_sub(1)? / 2)?.offset;
+        let offsets = claims.iter().map(|claim| claim.offset);
+        let middle = median(&offsets.collect::<ArrayVec<i64, ROSTER_MAX>>())?;
         // One that is far from what most say is not followed, however near to the source it claims
         // to be.
         let resync = micros(resync.as_nanos());
-        claims.retain(|claim| (claim.offset - median).abs() <= resync);
-        let hops = claims.iter().map(|claim| claim.hops).min()?;
-        claims.retain(|claim| claim.hops == hops);
-        let target = claims[(claims.len() - 1) / 2].offset;
+        let near = || claims.iter().filter(|claim| (claim.offset - middle).abs() <= resync);
+        let hops = near().map(|claim| claim.hops).min()?;
+        let offsets = near().filter(|claim| claim.hops == hops).map(|claim| claim.offset);
+        let target = median(&offsets.collect::<ArrayVec<i64, ROSTER_MAX>>())?;
         self.hops = hops.saturating_add(1).min(HOPS_MAX);
         let Some(offset) = self.offset else {
             self.offset = Some(target);
@@ -145,7 +149,7 @@ mod tests {
     }
 
     fn round(clock: &mut StreamClock, now: Time, claims: &[Claim]) -> Option<Jump> {
-        clock.round(now, &mut claims.to_vec(), SECOND, SECOND * 2)
+        clock.round(now, claims, SECOND, SECOND * 2)
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The receiver's side: which chunks to ask of whom, in which order (Liu et al. Algorithm 1).
 
+use arrayvec::ArrayVec;
 use nearcast_machine::{Bitrate, Rng};
 use rand::Rng as _;
 use rand::seq::SliceRandom;
 
 use super::layer::{Layer, Place};
+use super::neighbour::ROSTER_MAX;
 use super::{BufferMap, Lc, Payload};
 
-/// A chunk and the supplier it was given to.
+/// A chunk and the place of the supplier it was given to.
 type Assigned = (u32, u8);
 
-/// A set of suppliers, each a bit: 251 at most, which are N_max and the fallback.
-type Set = [u64; 4];
+/// A set of suppliers, each a bit.
+type Set = [u64; ROSTER_MAX.div_ceil(64)];
 
 /// What a round asks for, mostly.
 const ROUND: usize = 256;
@@ -33,6 +35,8 @@ pub(super) fn regular_layers(upload: Bitrate, rates: &[Option<Bitrate>]) -> u8 {
 pub(super) struct Supplier<'a> {
     pub(super) map: &'a BufferMap,
     pub(super) standing: Standing,
+    /// Where among all neighbours it is.
+    pub(super) place: u8,
 }
 
 /// What a supplier is asked for.
@@ -59,14 +63,14 @@ pub(super) struct Horizon {
 
 /// Asks for all chunks that are missing and to be had: those of the first `regular` layers in random
 /// order, then those of each further layer in random order, each of a random one of those who have
-/// it. Answers them with their suppliers in the order in which those are to serve.
+/// it. Answers them with their suppliers' places in the order in which those are to serve.
 pub(super) fn schedule<P: Payload>(
     layers: &[Layer<P>],
     regular: u8,
     suppliers: &[Supplier<'_>],
     horizon: Horizon,
     rng: &mut Rng,
-) -> impl Iterator<Item = (Lc, usize)> + use<P> {
+) -> impl Iterator<Item = (Lc, u8)> + use<P> {
     let mut order: Vec<Assigned> = Vec::with_capacity(ROUND);
     let mut grouped = 0;
     let mut crowd = Crowd::new(suppliers);
@@ -79,96 +83,101 @@ pub(super) fn schedule<P: Payload>(
         order[grouped..].shuffle(rng);
         grouped = order.len();
     }
-    order.into_iter().map(|(chunk, supplier)| (Lc::unpack(chunk), supplier.into()))
+    order.into_iter().map(|(chunk, place)| (Lc::unpack(chunk), place))
 }
 
 /// Suppliers by standing, and which of them have each chunk of a page.
 struct Crowd<'a> {
     suppliers: &'a [Supplier<'a>],
-    /// For each 64 suppliers, of each chunk the bits of those who have it.
-    holders: Vec<[u64; 64]>,
-    good: Set,
-    suspect: Set,
-    fallback: Set,
+    /// By standing.
+    sets: [Set; 3],
+    /// Of each, the words of the layer that was turned to, and of which page the first one is.
+    rows: ArrayVec<(u32, &'a [u64]), ROSTER_MAX>,
+    /// Of each, the word of the page that was turned to, rotated by its place: so the bits of a chunk lie on
+    /// a diagonal, no two at the same height.
+    words: ArrayVec<u64, ROSTER_MAX>,
 }
+
+/// The diagonal from any bit on.
+const DIAGONAL: [u64; 128] = {
+    let mut diagonal = [0; 128];
+    let mut at = 0;
+    while at < 128 {
+        diagonal[at] = 1 << (at % 64);
+        at += 1;
+    }
+    diagonal
+};
 
 impl<'a> Crowd<'a> {
     fn new(suppliers: &'a [Supplier<'a>]) -> Crowd<'a> {
-        let of = |standing: Standing| {
-            let mut set = Set::default();
-            for (at, supplier) in suppliers.iter().enumerate() {
-                set[at / 64] |= u64::from(supplier.standing == standing) << (at % 64);
-            }
-            set
-        };
-        Crowd {
-            suppliers,
-            holders: vec![[0; 64]; suppliers.len().div_ceil(64)],
-            good: of(Standing::Good),
-            suspect: of(Standing::Suspect),
-            fallback: of(Standing::Fallback),
+        let mut sets = <[Set; 3]>::default();
+        for (at, supplier) in suppliers.iter().enumerate() {
+            sets[supplier.standing as usize][at / 64] |= 1 << (at % 64);
         }
+        let words = suppliers.iter().map(|_| 0).collect();
+        Crowd { suppliers, sets, rows: ArrayVec::new(), words }
     }
 
-    /// Turns to a page, of which some chunks are missing here, and says which of those somebody has.
-    fn turn_to(&mut self, layer: u8, page: u32, missing: u64) -> u64 {
-        if missing == 0 {
-            return 0;
-        }
+    fn turn_to_layer(&mut self, layer: u8) {
+        self.rows.clear();
+        let row = |of: &Supplier<'a>| (of.map.base(layer) / 64, of.map.bits(layer));
+        self.rows.extend(self.suppliers.iter().map(row));
+    }
+
+    /// Turns to a page; answers which of its chunks somebody has.
+    fn turn_to_page(&mut self, page: u32) -> u64 {
         let mut all = 0;
-        for (holders, suppliers) in self.holders.iter_mut().zip(self.suppliers.chunks(64)) {
-            let (of, none) = holders.split_at_mut(suppliers.len());
-            for (word, supplier) in of.iter_mut().zip(suppliers) {
-                *word = supplier.map.word(layer, page);
-                all |= *word;
-            }
-            none.fill(0);
+        for ((word, &(first, row)), at) in self.words.iter_mut().zip(&self.rows).zip(0..) {
+            // Of a page below the first one the difference is beyond all words.
+            let here = row.get(page.wrapping_sub(first) as usize).copied().unwrap_or(0);
+            all |= here;
+            *word = here.rotate_left(at);
         }
-        let missing = all & missing;
-        if missing != 0 {
-            self.holders.iter_mut().for_each(transpose);
-        }
-        missing
+        all
     }
 
-    /// A random one of those who have the chunk at a bit of the page.
-    fn draw(&self, bit: u32, among: &Set, rng: &mut Rng) -> Option<u8> {
-        let both = || self.holders.iter().zip(among).map(|(of, among)| of[bit as usize] & among);
-        let mut nth = match both().map(u64::count_ones).sum::<u32>() {
+    /// Those who have the chunk at a bit of the page.
+    fn holders(&self, bit: u32) -> Set {
+        let mut holders = Set::default();
+        let diagonal = &DIAGONAL[bit as usize..][..64];
+        for (set, words) in holders.iter_mut().zip(self.words.chunks(64)) {
+            let bits = words.iter().zip(diagonal).fold(0, |all, (word, here)| all | word & here);
+            *set = bits.rotate_right(bit);
+        }
+        holders
+    }
+
+    /// A random one of those of a standing who have a chunk, by its place.
+    fn draw(&self, holders: &Set, standing: Standing, rng: &mut Rng) -> Option<u8> {
+        let (mut both, mut count) = (*holders, 0);
+        let words = self.suppliers.len().div_ceil(64);
+        for (both, set) in both[..words].iter_mut().zip(&self.sets[standing as usize]) {
+            *both &= set;
+            count += both.count_ones();
+        }
+        let mut nth = match count {
             0 => return None,
             1 => 0,
-            count => rng.random_range(0..count as usize) as u32,
+            count => rng.random_range(0..count as usize),
         };
-        for (n, mut both) in (0..).zip(both()) {
-            let here = both.count_ones();
-            if nth < here {
-                (0..nth).for_each(|_| both &= both - 1);
-                return Some((n * 64 + both.trailing_zeros()) as u8);
+        for (n, &word) in both[..words].iter().enumerate() {
+            let mut left = word;
+            while left != 0 {
+                if nth == 0 {
+                    return Some(self.suppliers[n * 64 + left.trailing_zeros() as usize].place);
+                }
+                nth -= 1;
+                left &= left - 1;
             }
-            nth -= here;
         }
         None
     }
 }
 
-/// Makes rows of columns: bit c of row r becomes bit r of row c (Warren, Hacker's Delight, 7-3).
-fn transpose(rows: &mut [u64; 64]) {
-    let (mut width, mut mask) = (32, u64::from(u32::MAX));
-    while width > 0 {
-        for block in rows.chunks_exact_mut(2 * width) {
-            let (above, below) = block.split_at_mut(width);
-            for (above, below) in above.iter_mut().zip(below) {
-                let swapped = (*above >> width ^ *below) & mask;
-                *below ^= swapped;
-                *above ^= swapped << width;
-            }
-        }
-        width /= 2;
-        mask ^= mask << width;
-    }
-}
-
-/// Gives each missing chunk of a layer to a random one of those who have it.
+/// Gives each missing chunk of a layer to a random one of those who have it. Apart from the rest of a round, so
+/// that its loop has the processor's registers to itself.
+#[inline(never)]
 fn assign<P: Payload>(
     layer: &Layer<P>,
     number: u8,
@@ -177,14 +186,20 @@ fn assign<P: Payload>(
     rng: &mut Rng,
     out: &mut Vec<Assigned>,
 ) {
-    let (end, _) = layer.end();
-    let mut timeline = Timeline::new(layer, horizon.position);
-    for page in layer.base() / 64..end.div_ceil(64) {
-        let mut missing = !layer.word(page);
-        if page == layer.base() / 64 {
+    let ((end, _), first) = (layer.end(), layer.base() / 64);
+    let mut timeline = Timeline::new(layer, horizon);
+    crowd.turn_to_layer(number);
+    // What is beyond the last page that is there is missing.
+    let words = layer.words().iter().copied().chain(std::iter::repeat(0));
+    for (page, word) in (first..end.div_ceil(64)).zip(words) {
+        let mut missing = !word;
+        if page == first {
             missing &= u64::MAX << (layer.base() % 64);
         }
-        missing = crowd.turn_to(number, page, missing);
+        if missing == 0 {
+            continue;
+        }
+        missing &= crowd.turn_to_page(page);
         while missing != 0 {
             let bit = missing.trailing_zeros();
             missing &= missing - 1;
@@ -192,72 +207,80 @@ fn assign<P: Payload>(
             if seq >= end {
                 return;
             }
-            let due_in = timeline.time(seq) - horizon.position;
-            if due_in < horizon.too_late {
+            let due = timeline.due(seq);
+            if due == Due::TooSoon {
                 continue;
             }
-            let fetched = due_in < horizon.fetch;
-            let order =
-                [fetched.then_some(&crowd.fallback), Some(&crowd.good), Some(&crowd.suspect)];
-            let mut order = order.into_iter().flatten();
-            if let Some(at) = order.find_map(|those| crowd.draw(bit, those, rng)) {
-                out.push((Lc { layer: number, seq }.pack(), at));
+            let holders = crowd.holders(bit);
+            let mut draw = |standing| crowd.draw(&holders, standing, rng);
+            let fetched = if due == Due::Soon { draw(Standing::Fallback) } else { None };
+            let given = fetched.or_else(|| draw(Standing::Good));
+            if let Some(place) = given.or_else(|| draw(Standing::Suspect)) {
+                out.push((Lc { layer: number, seq }.pack(), place));
             }
         }
     }
 }
 
-/// Stream times of chunks that are missing, told from those around them. Asked for in ascending
-/// order.
+/// When a chunk is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Before it could come.
+    TooSoon,
+    /// Before the next round could fetch it.
+    Soon,
+    Later,
+}
+
+/// When chunks that are missing are due, told from those around them. Asked for in ascending order.
 struct Timeline<'a, P> {
     layer: &'a Layer<P>,
+    horizon: Horizon,
     /// The nearest chunk below whose time is known, or where the window begins.
     below: (u32, i64),
     above: (u32, i64),
     /// Where the window ends.
     end: (u32, i64),
+    /// Whether the one below is a chunk that is due later, and so all from there on are: times never fall
+    /// within a layer.
+    later: bool,
 }
 
 impl<'a, P: Payload> Timeline<'a, P> {
-    fn new(layer: &'a Layer<P>, position: i64) -> Timeline<'a, P> {
+    fn new(layer: &'a Layer<P>, horizon: Horizon) -> Timeline<'a, P> {
         // A stream that has just begun reaches no further back than its beginning.
-        let below = (layer.base(), position.max(0));
-        Timeline { layer, below, above: below, end: layer.end() }
+        let below = (layer.base(), horizon.position.max(0));
+        Timeline { layer, horizon, below, above: below, end: layer.end(), later: false }
     }
 
-    fn time(&mut self, seq: u32) -> i64 {
+    fn due(&mut self, seq: u32) -> Due {
+        if self.later {
+            return Due::Later;
+        }
+        let Horizon { position, too_late, fetch } = self.horizon;
         if seq >= self.above.0 {
             let known = |place: Place| (place.seq, i64::from(place.time));
-            self.below = self.layer.last_before(seq).map_or(self.below, known);
+            if let Some(below) = self.layer.last_before(seq).map(known) {
+                self.below = below;
+                self.later = below.1 - position >= fetch.max(too_late);
+            }
             self.above = self.layer.first_from(seq).map_or(self.end, known);
         }
+        match self.time(seq) - position {
+            due_in if due_in < too_late => Due::TooSoon,
+            due_in if due_in < fetch => Due::Soon,
+            _ => Due::Later,
+        }
+    }
+
+    fn time(&self, seq: u32) -> i64 {
         let (from, to) = (self.below, self.above);
         match to.0.saturating_sub(from.0) {
             0 => from.1,
-            // Times never fall within a layer, whatever the window's ends are taken for.
+            // Whatever the window's ends are taken for.
             span => {
                 let run = (to.1 - from.1).max(0);
                 from.1 + run * i64::from(seq.saturating_sub(from.0)) / i64::from(span)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn rows_become_columns(rows in prop::collection::vec(any::<u64>(), 64)) {
-            let before: [u64; 64] = rows.try_into().expect("as many");
-            let mut after = before;
-            transpose(&mut after);
-            for (r, row) in before.iter().enumerate() {
-                for (c, column) in after.iter().enumerate() {
-                    prop_assert_eq!(row >> c & 1, column >> r & 1);
-                }
             }
         }
     }

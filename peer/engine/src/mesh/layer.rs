@@ -1,19 +1,12 @@
 //! The chunks of one layer in the exchange window.
 
-use std::collections::VecDeque;
-
 use super::lines::lines;
 use super::{Chunk, Lc, Payload, SEQ_MAX, Tag};
 
 /// 64 consecutive chunks, the first of them a multiple of 64, so that what is asked of all of them
-/// at once is asked of one word.
-///
-/// The words of all pages lie together, apart from what is known of the chunks: a round and a request go
-/// over the whole window, and find it in a few lines of the cache.
+/// at once is asked of one word. Which of them are there lies apart.
 #[derive(Debug)]
 struct Page<P> {
-    /// Which are there.
-    have: u64,
     /// Which have been asked of anybody.
     asked: u64,
     /// What is known of each; none before the first one comes.
@@ -32,18 +25,6 @@ struct Slot<P> {
     tag: Tag,
     /// To how many it was sent who pass it on, as far as that was counted.
     copies: u8,
-}
-
-impl<P: Payload> Page<P> {
-    fn new() -> Page<P> {
-        Page { have: 0, asked: 0, slots: None }
-    }
-
-    /// What is known of the chunk at a bit, if that is there.
-    fn slot(&self, bit: u32) -> Option<&Slot<P>> {
-        let slots = self.slots.as_ref().filter(|_| self.have >> bit & 1 != 0)?;
-        Some(&slots[bit as usize])
-    }
 }
 
 /// Where a chunk that is there stands.
@@ -67,7 +48,7 @@ pub(super) enum Inserted {
     Refused,
 }
 
-/// A ring of pages from the page of `base` on.
+/// Pages from that of `base` on. Seldom one of them goes, so that they need no ring.
 #[derive(Debug)]
 pub(super) struct Layer<P> {
     number: u8,
@@ -80,7 +61,10 @@ pub(super) struct Layer<P> {
     end: (u32, i64),
     /// Most chunks of the window.
     window: u32,
-    pages: VecDeque<Page<P>>,
+    /// Of each page, which chunks are there: a round and a request go over the whole window, and find it in
+    /// a line or two of the cache.
+    have: Vec<u64>,
+    pages: Vec<Page<P>>,
     /// How many chunks are there.
     held: u32,
     /// The mean size of chunks, in bytes.
@@ -89,8 +73,17 @@ pub(super) struct Layer<P> {
 
 impl<P: Payload> Layer<P> {
     pub(super) fn new(number: u8, window: u32) -> Layer<P> {
-        let pages = VecDeque::new();
-        Layer { number, base: 0, placed: false, end: (0, 0), window, pages, held: 0, mean: 0.0 }
+        Layer {
+            number,
+            base: 0,
+            placed: false,
+            end: (0, 0),
+            window,
+            have: Vec::new(),
+            pages: Vec::new(),
+            held: 0,
+            mean: 0.0,
+        }
     }
 
     /// The first chunk that is not yet past.
@@ -128,18 +121,13 @@ impl<P: Payload> Layer<P> {
         self.end
     }
 
-    /// The bits of a page that are there.
-    pub(super) fn word(&self, page: u32) -> u64 {
-        self.at(page).map_or(0, |page| page.have)
-    }
-
-    /// Those words, of which the first holds the bit of the base.
-    pub(super) fn words(&self) -> impl ExactSizeIterator<Item = u64> {
-        self.pages.iter().map(|page| page.have)
+    /// Of each page, the first that of the base, the bits of the chunks that are there.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.have
     }
 
     pub(super) fn has(&self, seq: u32) -> bool {
-        self.word(seq / 64) >> (seq % 64) & 1 != 0
+        self.word(seq) >> (seq % 64) & 1 != 0
     }
 
     /// Takes a chunk.
@@ -155,12 +143,13 @@ impl<P: Payload> Layer<P> {
             return Inserted::Duplicate;
         }
         // Order within a layer is the same by number, by unit and by time.
-        let fits = |low: Place, high: (u32, u32)| {
-            (low.unit == high.0 && low.time == high.1) || (low.unit < high.0 && low.time <= high.1)
+        let fits = |low: Place, high: Place| {
+            (low.unit == high.unit && low.time == high.time)
+                || (low.unit < high.unit && low.time <= high.time)
         };
         let here = Place { seq, unit, time };
-        if self.last_before(seq).is_some_and(|before| !fits(before, (unit, time)))
-            || self.first_from(seq + 1).is_some_and(|after| !fits(here, (after.unit, after.time)))
+        if self.last_before(seq).is_some_and(|before| !fits(before, here))
+            || self.first_from(seq + 1).is_some_and(|after| !fits(here, after))
         {
             return Inserted::Refused;
         }
@@ -169,20 +158,20 @@ impl<P: Payload> Layer<P> {
         self.mean += (size - self.mean) / if self.mean == 0.0 { 1.0 } else { 64.0 };
         self.held += 1;
         self.placed = true;
-        let (page, i) = (self.make(seq / 64), (seq % 64) as usize);
-        page.have |= 1 << i;
-        let slots = page.slots.get_or_insert_with(|| {
-            // Neither a copy by way of the stack nor a ring whose growth moves all pages.
+        let (page, bit) = (self.make(seq), seq % 64);
+        self.have[page] |= 1 << bit;
+        let slots = self.pages[page].slots.get_or_insert_with(|| {
+            // Not a copy by way of the stack.
             let slots: Box<[Slot<P>]> = (0..64).map(|_| Slot::default()).collect();
             slots.try_into().expect("there are 64")
         });
-        slots[i] = Slot { payload, unit, time, tag, copies: 0 };
+        slots[bit as usize] = Slot { payload, unit, time, tag, copies: 0 };
         Inserted::New
     }
 
     /// A copy of a chunk.
     pub(super) fn chunk(&self, seq: u32) -> Option<Chunk<P>> {
-        let Slot { payload, unit, time, tag, .. } = self.at(seq / 64)?.slot(seq % 64)?;
+        let Slot { payload, unit, time, tag, .. } = self.has(seq).then(|| self.slot(seq))??;
         Some(Chunk {
             lc: Lc { layer: self.number, seq },
             unit: *unit,
@@ -194,8 +183,7 @@ impl<P: Payload> Layer<P> {
 
     /// To how many a chunk was sent, by [`count_copy`](Layer::count_copy).
     pub(super) fn copies(&self, seq: u32) -> u8 {
-        let slots = self.at(seq / 64).and_then(|page| page.slots.as_ref());
-        slots.map_or(0, |slots| slots[(seq % 64) as usize].copies)
+        self.slot(seq).map_or(0, |slot| slot.copies)
     }
 
     /// Counts that a chunk that is there was sent to one who passes it on.
@@ -203,7 +191,8 @@ impl<P: Payload> Layer<P> {
         if !self.has(seq) {
             return;
         }
-        if let Some(slots) = &mut self.make(seq / 64).slots {
+        let page = self.page(seq);
+        if let Some(slots) = &mut self.pages[page].slots {
             let copies = &mut slots[(seq % 64) as usize].copies;
             *copies = copies.saturating_add(1);
         }
@@ -212,48 +201,44 @@ impl<P: Payload> Layer<P> {
     /// The first chunk from `seq` on that is there.
     pub(super) fn first_from(&self, seq: u32) -> Option<Place> {
         let seq = seq.max(self.base);
-        let from = (seq / 64 - self.base / 64) as usize;
-        let mut mask = u64::MAX << (seq % 64);
-        for (n, page) in self.pages.iter().enumerate().skip(from) {
-            let bits = page.have & mask;
-            if bits != 0 {
-                return Some(self.place(n, bits.trailing_zeros()));
-            }
-            mask = u64::MAX;
+        let page = self.page(seq);
+        let here = self.have.get(page)? & u64::MAX << (seq % 64);
+        if here != 0 {
+            return Some(self.place(page, here.trailing_zeros()));
         }
-        None
+        let next = page + 1 + self.have[page + 1..].iter().position(|&word| word != 0)?;
+        Some(self.place(next, self.have[next].trailing_zeros()))
     }
 
     /// The last chunk below `seq` that is there.
     pub(super) fn last_before(&self, seq: u32) -> Option<Place> {
         let page = (seq / 64).checked_sub(self.base / 64)? as usize;
-        let mut mask = (1u64 << (seq % 64)) - 1;
-        for n in (0..=page).rev() {
-            let bits = self.pages.get(n).map_or(0, |page| page.have & mask);
-            if bits != 0 {
-                return Some(self.place(n, 63 - bits.leading_zeros()));
-            }
-            mask = u64::MAX;
+        let here = self.have.get(page).map_or(0, |word| word & !(u64::MAX << (seq % 64)));
+        if here != 0 {
+            return Some(self.place(page, 63 - here.leading_zeros()));
         }
-        None
+        let below = &self.have[..page.min(self.have.len())];
+        let last = below.iter().rposition(|&word| word != 0)?;
+        Some(self.place(last, 63 - self.have[last].leading_zeros()))
     }
 
     /// The last chunk that is there.
     pub(super) fn last(&self) -> Option<Place> {
-        let found = self.pages.iter().enumerate().rev().find(|(_, page)| page.have != 0);
-        found.map(|(n, page)| self.place(n, 63 - page.have.leading_zeros()))
+        let last = self.have.iter().rposition(|&word| word != 0)?;
+        Some(self.place(last, 63 - self.have[last].leading_zeros()))
     }
 
     /// Takes note that a chunk was asked for, if the window can take it.
     pub(super) fn ask(&mut self, seq: u32) {
         if (self.base..self.limit()).contains(&seq) {
-            self.make(seq / 64).asked |= 1 << (seq % 64);
+            let page = self.make(seq);
+            self.pages[page].asked |= 1 << (seq % 64);
         }
     }
 
     /// Whether a chunk was asked for.
     pub(super) fn asked(&self, seq: u32) -> bool {
-        self.at(seq / 64).is_some_and(|page| page.asked >> (seq % 64) & 1 != 0)
+        self.at(seq).is_some_and(|page| page.asked >> (seq % 64) & 1 != 0)
     }
 
     /// Forgets all chunks below `base`.
@@ -263,20 +248,21 @@ impl<P: Payload> Layer<P> {
         }
         let base = base.min(SEQ_MAX - 1);
         self.placed = true;
-        let pages = (base / 64 - self.base / 64) as usize;
-        for page in self.pages.drain(..pages.min(self.pages.len())) {
-            self.held -= page.have.count_ones();
+        let past = ((base / 64 - self.base / 64) as usize).min(self.pages.len());
+        if past > 0 {
+            self.pages.drain(..past);
+            self.held -= self.have.drain(..past).map(u64::count_ones).sum::<u32>();
         }
         self.base = base;
-        if let Some(first) = self.pages.front_mut() {
-            let mut past = first.have & !(u64::MAX << (base % 64));
-            self.held -= past.count_ones();
-            first.have ^= past;
-            while let Some(slots) = &mut first.slots
-                && past != 0
-            {
-                // The payload may be what keeps a whole datagram in memory.
-                slots[past.trailing_zeros() as usize].payload = P::default();
+        if let (Some(have), Some(page)) = (self.have.first_mut(), self.pages.first_mut()) {
+            let mut past = *have & !(u64::MAX << (base % 64));
+            *have ^= past;
+            while past != 0 {
+                self.held -= 1;
+                if let Some(slots) = &mut page.slots {
+                    // The payload may be what keeps a whole datagram in memory.
+                    slots[past.trailing_zeros() as usize].payload = P::default();
+                }
                 past &= past - 1;
             }
         }
@@ -288,6 +274,7 @@ impl<P: Payload> Layer<P> {
     /// If anything is held: what has been announced to others is not given up.
     pub(super) fn restart(&mut self, base: u32) {
         assert_eq!(self.held, 0, "only an empty window can be moved back");
+        self.have.clear();
         self.pages.clear();
         self.placed = true;
         self.base = base.min(SEQ_MAX - 1);
@@ -310,30 +297,29 @@ impl<P: Payload> Layer<P> {
 
     /// Names where the words of all pages lie.
     pub(super) fn foresee_words(&self, name: &mut impl FnMut(*const u8)) {
-        let (first, second) = self.pages.as_slices();
-        lines(first, name);
-        lines(second, name);
+        lines(&self.have, name);
     }
 
-    /// Names where the word of a chunk's page lies.
-    pub(super) fn foresee_word(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
-        if let Some(page) = self.at(seq / 64) {
+    /// Names where a chunk's page lies.
+    pub(super) fn foresee_page(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
+        if let (Some(word), Some(page)) = (self.have.get(self.page(seq)), self.at(seq)) {
+            name(std::ptr::from_ref(word).cast());
             name(std::ptr::from_ref(page).cast());
         }
     }
 
     /// Names where what is known of a chunk lies, as far as there is room for it.
     pub(super) fn foresee_slot(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
-        if let Some(slots) = self.at(seq / 64).and_then(|page| page.slots.as_ref()) {
-            name(std::ptr::from_ref(&slots[(seq % 64) as usize]).cast());
+        if let Some(slot) = self.slot(seq) {
+            name(std::ptr::from_ref(slot).cast());
         }
     }
 
     /// Names where what is known of the first and the last chunk lies.
     pub(super) fn foresee_ends(&self, name: &mut impl FnMut(*const u8)) {
-        let ends = [self.pages.front(), self.pages.back()];
-        for (page, last) in ends.into_iter().flatten().zip([false, true]) {
-            let bit = if last { 63 - (page.have | 1).leading_zeros() } else { self.base % 64 };
+        let last = self.have.last().map(|word| (word | 1).ilog2());
+        let ends = [self.pages.first().zip(Some(self.base % 64)), self.pages.last().zip(last)];
+        for (page, bit) in ends.into_iter().flatten() {
             if let Some(slots) = &page.slots {
                 name(std::ptr::from_ref(&slots[bit as usize]).cast());
             }
@@ -341,23 +327,46 @@ impl<P: Payload> Layer<P> {
     }
 
     fn place(&self, page: usize, bit: u32) -> Place {
-        let &Slot { unit, time, .. } = self.pages[page].slot(bit).expect("it is there");
-        Place { seq: (self.base / 64 + page as u32) * 64 + bit, unit, time }
+        let seq = (self.base / 64 + page as u32) * 64 + bit;
+        let &Slot { unit, time, .. } = self.slot(seq).expect("it is there");
+        Place { seq, unit, time }
     }
 
-    fn at(&self, page: u32) -> Option<&Page<P>> {
-        self.pages.get(page.checked_sub(self.base / 64)? as usize)
+    /// Where the page of a chunk is, if it is there; of one below the base, nowhere.
+    fn page(&self, seq: u32) -> usize {
+        (seq / 64).wrapping_sub(self.base / 64) as usize
     }
 
-    /// The page, made if it was not there. The caller has checked that it is in the window.
-    fn make(&mut self, page: u32) -> &mut Page<P> {
-        let n = (page - self.base / 64) as usize;
-        while self.pages.len() <= n {
-            // A ring that doubles would waste a third.
-            self.pages.reserve_exact(1);
-            self.pages.push_back(Page::new());
+    fn at(&self, seq: u32) -> Option<&Page<P>> {
+        self.pages.get(self.page(seq))
+    }
+
+    fn word(&self, seq: u32) -> u64 {
+        self.have.get(self.page(seq)).copied().unwrap_or(0)
+    }
+
+    /// What is known of a chunk, as far as there is room for it.
+    fn slot(&self, seq: u32) -> Option<&Slot<P>> {
+        Some(&self.at(seq)?.slots.as_ref()?[(seq % 64) as usize])
+    }
+
+    /// Where the page of a chunk is, made if it was not there. The caller has checked that the chunk is in
+    /// the window.
+    fn make(&mut self, seq: u32) -> usize {
+        let page = self.page(seq);
+        if page >= self.pages.len() {
+            self.grow(page + 1);
         }
-        &mut self.pages[n]
+        page
+    }
+
+    #[cold]
+    fn grow(&mut self, pages: usize) {
+        // To double would waste a third.
+        self.have.reserve_exact(pages - self.have.len());
+        self.have.resize(pages, 0);
+        self.pages.reserve_exact(pages - self.pages.len());
+        self.pages.resize_with(pages, || Page { asked: 0, slots: None });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Buffer maps: which chunks of the exchange window a peer has.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::Bitrate;
 
 use super::LAYERS_MAX;
@@ -62,11 +63,16 @@ impl BufferMap {
     /// If there are more than [`LAYERS_MAX`] layers, or more than 65535 words in all.
     pub fn new<'a>(layers: impl IntoIterator<Item = LayerBits<'a>>) -> BufferMap {
         let mut parts = [Part::default(); LAYERS_MAX];
-        let (mut words, mut count, mut size) = (Vec::new(), 0, HEAD);
+        let layers = layers.into_iter().map(|layer| {
+            let last = layer.words.iter().rposition(|&word| word != 0);
+            LayerBits { words: &layer.words[..last.map_or(0, |last| last + 1)], ..layer }
+        });
+        let layers: ArrayVec<LayerBits<'_>, LAYERS_MAX> = layers.collect();
+        let mut words = Vec::with_capacity(layers.iter().map(|layer| layer.words.len()).sum());
+        let (mut count, mut size) = (0, HEAD);
         for LayerBits { base, kbits, words: bits } in layers {
-            let len = bits.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
             let start = words.len();
-            words.extend_from_slice(&bits[..len]);
+            words.extend_from_slice(bits);
             if let Some(first) = words.get_mut(start) {
                 *first &= u64::MAX << (base % 64);
             }

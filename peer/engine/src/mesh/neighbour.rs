@@ -9,7 +9,10 @@ use super::lines::lines;
 use super::pace::Path;
 use super::queue::Queue;
 use super::rate::Rate;
-use super::{BufferMap, Lc, NeighbourStatistics, PeerId, Relation};
+use super::{BufferMap, Lc, NEIGHBOURS_MAX, NeighbourStatistics, PeerId, Relation};
+
+/// Most neighbours: N_max and the fallback.
+pub(super) const ROSTER_MAX: usize = NEIGHBOURS_MAX as usize + 1;
 
 /// The longest round trip that is believed.
 const ROUND_TRIP_MAX: Span = Span::from_secs(10);

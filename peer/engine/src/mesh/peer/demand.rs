@@ -1,11 +1,13 @@
 //! The receiver's side of a round.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::Time;
 
 use super::super::demand::{Horizon, Standing, Supplier, regular_layers, schedule};
-use super::super::neighbour::Neighbour;
+use super::super::neighbour::{Neighbour, ROSTER_MAX};
 use super::super::{Demand, Payload, Relation, Role};
 use super::Peer;
+use super::hearsay::Hearsay;
 
 /// A suspect is asked like any other every so many rounds, so that it can show that it has changed.
 const ANOTHER_CHANCE: u32 = 4;
@@ -14,7 +16,7 @@ const REQUEST: usize = 16;
 
 impl<P: Payload> Peer<P> {
     /// Decides what to ask of whom in this round.
-    pub(super) fn demand(&mut self, now: Time) {
+    pub(super) fn demand(&mut self, now: Time, hearsay: &Hearsay) {
         for neighbour in self.roster.iter_mut() {
             // What was not told in the last round is decided anew.
             neighbour.wanted.clear();
@@ -44,17 +46,17 @@ impl<P: Payload> Peer<P> {
         };
         let with_maps = self.roster.iter().enumerate().filter_map(|(at, neighbour)| {
             let map = neighbour.map.as_deref()?;
-            Some((at, Supplier { map, standing: standing(at, neighbour) }))
+            Some(Supplier { map, standing: standing(at, neighbour), place: at as u8 })
         });
-        let (places, suppliers): (Vec<usize>, Vec<Supplier<'_>>) = with_maps.unzip();
-        for (number, layer) in self.layers.iter_mut().enumerate() {
-            let ends = suppliers.iter().map(|supplier| supplier.map.end(number as u8));
-            layer.reach(ends.max().unwrap_or(0), present);
+        for (layer, said) in self.layers.iter_mut().zip(hearsay) {
+            layer.reach(said.end, present);
         }
+        let suppliers: ArrayVec<Supplier<'_>, ROSTER_MAX> = with_maps.collect();
         let order = schedule(&self.layers, regular, &suppliers, horizon, &mut self.rng);
+        drop(suppliers);
         let most = usize::from(settings.queue);
-        for (lc, supplier) in order {
-            let neighbour = self.roster.at_mut(places[supplier]);
+        for (lc, place) in order {
+            let neighbour = self.roster.at_mut(place.into());
             if neighbour.wanted.len() >= most {
                 continue;
             }

@@ -64,7 +64,7 @@ impl<P: Payload> Peer<P> {
                 if let Some(at) = self.roster.find(from) {
                     name(from_ref(self.roster.at(at)).cast());
                 }
-                layer.foresee_word(chunk.lc.seq, name);
+                layer.foresee_page(chunk.lc.seq, name);
             }
             1 => layer.foresee_slot(chunk.lc.seq, name),
             _ => {}

@@ -2,6 +2,7 @@
 
 mod demand;
 mod foresee;
+mod hearsay;
 mod meet;
 mod news;
 mod playout;

@@ -24,24 +24,23 @@ fn kbits(rate: Bitrate) -> u16 {
 impl<P: Payload> Peer<P> {
     /// Draws this round's map.
     pub(super) fn draw_map(&mut self) {
-        let words: Vec<Vec<u64>> =
-            self.layers.iter().map(|layer| layer.words().collect()).collect();
         // Who serves nobody would only be asked in vain.
         let serves = self.settings.upload.bits_per_sec() > 0;
         let mut most = if serves { usize::MAX } else { 0 };
         loop {
-            let layers = self.layers.iter().zip(&words).zip(&self.rates);
-            let map = BufferMap::new(layers.map(|((layer, words), rate)| LayerBits {
+            let layers = self.layers.iter().zip(&self.rates);
+            let map = BufferMap::new(layers.map(|(layer, rate)| LayerBits {
                 base: if layer.is_placed() { layer.base() } else { SEQ_MAX },
                 kbits: rate.map_or(0, kbits),
-                words: &words[..words.len().min(most)],
+                words: &layer.words()[..layer.words().len().min(most)],
             }));
             if map.size() <= MAP_MAX {
                 self.map = Some(Arc::new(map));
                 return;
             }
             // The newest chunks of the longest layers are announced once there are fewer holes.
-            let longest = words.iter().map(|words| words.len().min(most)).max().unwrap_or(0);
+            let longest = self.layers.iter().map(|layer| layer.words().len().min(most)).max();
+            let longest = longest.unwrap_or(0);
             most = longest.saturating_sub(1);
         }
     }

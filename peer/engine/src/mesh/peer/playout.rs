@@ -1,15 +1,19 @@
 //! Playout: what is due, in order, once; and what is missing by then.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::{Span, Time};
 
 use super::super::layer::Place;
-use super::super::median::median;
-use super::super::{Event, Output, Payload, Role, SEQ_MAX};
+use super::super::{Event, LAYERS_MAX, Output, Payload, Role};
 use super::Peer;
+use super::hearsay::Hearsay;
 
 /// By how much a unit may be due later than one that was published after it, in ms. Sound and
 /// picture are not interleaved to the millisecond; more than this is a lie that holds others up.
 const INTERLEAVE: i64 = 500;
+
+/// The first chunk of each layer.
+type Heads = ArrayVec<Option<Place>, LAYERS_MAX>;
 
 impl<P: Payload> Peer<P> {
     /// Takes note of a chunk that came and will be due.
@@ -29,7 +33,9 @@ impl<P: Payload> Peer<P> {
     pub(super) fn play(&mut self, now: Time) {
         self.play_at = None;
         let Some(position) = self.position(now) else { return };
-        while let Some((layer, place, time)) = self.next_due() {
+        let heads = self.layers.iter().map(|layer| layer.first_from(layer.base()));
+        let mut heads: Heads = heads.collect();
+        while let Some((layer, place, time)) = next_due(&heads) {
             if time > position {
                 // By another way of rounding it could be due now, which would be for ever.
                 let due = self.due_at(time).map(|due| due.max(now + Span::from_nanos(1)));
@@ -43,6 +49,7 @@ impl<P: Payload> Peer<P> {
             self.pass(layer, place.seq);
             let chunk = self.layers[layer].chunk(place.seq).expect("it is there");
             self.layers[layer].advance(place.seq + 1);
+            heads[layer] = self.layers[layer].first_from(place.seq + 1);
             // The chunks of a unit are in one layer: another layer that names it is wrong.
             let again = self.played.is_some_and(|(unit, of)| {
                 place.unit < unit || place.unit == unit && usize::from(of) != layer
@@ -61,19 +68,6 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// The chunk that is to be released next, with its layer and the stream time at which it is due.
-    /// Order is that of publishing.
-    fn next_due(&self) -> Option<(usize, Place, i64)> {
-        let heads = self.layers.iter().enumerate().filter_map(|(number, layer)| {
-            layer.first_from(layer.base()).map(|place| (number, place))
-        });
-        let (number, first) = heads.clone().min_by_key(|(_, place)| place.unit)?;
-        let latest = heads
-            .filter(|&(other, _)| other != number)
-            .map(|(_, place)| i64::from(place.time) + INTERLEAVE);
-        Some((number, first, latest.fold(i64::from(first.time), i64::min)))
-    }
-
     /// Counts the chunks of a layer up to and including `seq` as due.
     fn pass(&mut self, layer: usize, seq: u32) {
         let passed = u64::from((seq + 1).saturating_sub(self.layers[layer].base()));
@@ -82,14 +76,9 @@ impl<P: Payload> Peer<P> {
 
     /// Gives up what neighbours have long played, in a layer of which nothing comes that would tell
     /// where playing stands. Most of them must agree.
-    pub(super) fn follow_bases(&mut self) {
-        let mut bases: Vec<u32> = Vec::with_capacity(self.roster.len());
-        for layer in 0..self.layers.len() {
-            bases.clear();
-            let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_ref());
-            let maps = maps.filter(|map| usize::from(map.layers()) > layer);
-            bases.extend(maps.map(|map| map.base(layer as u8)).filter(|&base| base < SEQ_MAX));
-            let Some(median) = median(&mut bases) else { continue };
+    pub(super) fn follow_bases(&mut self, hearsay: &Hearsay) {
+        for (layer, said) in hearsay.iter().enumerate() {
+            let Some(median) = said.base else { continue };
             let own = &mut self.layers[layer];
             let base = own.base();
             match own.first_from(base) {
@@ -116,4 +105,15 @@ impl<P: Payload> Peer<P> {
             }
         }
     }
+}
+
+/// The chunk that is to be released next, with its layer and the stream time at which it is due. Order is
+/// that of publishing.
+fn next_due(heads: &Heads) -> Option<(usize, Place, i64)> {
+    let known =
+        || heads.iter().enumerate().filter_map(|(layer, head)| head.map(|head| (layer, head)));
+    let (layer, first) = known().min_by_key(|(_, place)| place.unit)?;
+    let others = known().filter(|&(other, _)| other != layer);
+    let latest = others.map(|(_, place)| i64::from(place.time) + INTERLEAVE);
+    Some((layer, first, latest.fold(i64::from(first.time), i64::min)))
 }

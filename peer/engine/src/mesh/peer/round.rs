@@ -1,12 +1,15 @@
 //! What is done once every T.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::{Bitrate, Span, Time};
 
 use super::super::clock::Claim;
-use super::super::median::median;
+use super::super::neighbour::ROSTER_MAX;
 use super::super::pace::Path;
+use super::super::rate::Round;
 use super::super::{Event, Payload};
 use super::Peer;
+use super::hearsay::Hearsay;
 
 /// For how many outputs room is kept: what a round has to tell to so many neighbours.
 const OUTPUTS: usize = 32;
@@ -28,9 +31,10 @@ impl<P: Payload> Peer<P> {
         self.announce_if_due(now);
         self.tell_time(now);
         self.play(now);
-        self.follow_bases();
-        self.tell_rates();
-        self.demand(now);
+        let hearsay = self.hear();
+        self.follow_bases(&hearsay);
+        self.tell_rates(&hearsay);
+        self.demand(now, &hearsay);
         self.draw_map();
         for neighbour in self.roster.iter_mut() {
             neighbour.map_due = neighbour.is_up();
@@ -40,14 +44,14 @@ impl<P: Payload> Peer<P> {
 
     /// Ends the measurements of the last round.
     fn measure(&mut self) {
-        let (round, memory) = (self.settings.round, self.settings.rate_memory);
+        let round = Round::new(self.settings.round, self.settings.rate_memory);
         for neighbour in self.roster.iter_mut() {
             // A credit begins to fade when the relationship begins.
             if !neighbour.is_up() {
                 continue;
             }
-            neighbour.rate_in.round(round, memory);
-            neighbour.rate_out.round(round, memory);
+            neighbour.rate_in.round(&round);
+            neighbour.rate_out.round(&round);
             if neighbour.served {
                 neighbour.unserved = 0;
             } else if neighbour.asked > 0 {
@@ -58,7 +62,7 @@ impl<P: Payload> Peer<P> {
         let target = self.settings.delay_target;
         if target > Span::ZERO {
             let paths = self.roster.iter_mut().map(|neighbour| &mut neighbour.path);
-            let mut delays: Vec<u32> = paths.filter_map(Path::round).collect();
+            let mut delays: ArrayVec<u32, ROSTER_MAX> = paths.filter_map(Path::round).collect();
             self.bucket.set_rate(self.pace.round(&mut delays, target));
         }
         self.roster.weigh(self.settings.epsilon);
@@ -66,25 +70,19 @@ impl<P: Payload> Peer<P> {
 
     /// Finds the rate of each layer: from its own chunks if it has any; else what most neighbours say,
     /// or one would not ask for a layer because one has never had it.
-    fn tell_rates(&mut self) {
-        let mut claims: Vec<Bitrate> = Vec::with_capacity(self.roster.len());
-        for (layer, rate) in self.layers.iter().zip(0..).zip(&mut self.rates) {
-            let (layer, number) = layer;
-            let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_ref());
-            claims.clear();
-            claims.extend(maps.filter_map(|map| map.rate(number)));
-            let most = median(&mut claims);
+    fn tell_rates(&mut self, hearsay: &Hearsay) {
+        for ((layer, said), rate) in self.layers.iter().zip(hearsay).zip(&mut self.rates) {
             let own = layer.rate().map(|bits| Bitrate::from_bits_per_sec(bits.round() as u64));
-            *rate = own.or(most).or(*rate);
+            *rate = own.or(said.rate).or(*rate);
         }
     }
 
     /// Finds the present from what the neighbours say.
     fn tell_time(&mut self, now: Time) {
         let claims = self.roster.iter().filter_map(|neighbour| neighbour.claim);
-        let mut claims: Vec<Claim> = claims.collect();
+        let claims: ArrayVec<Claim, ROSTER_MAX> = claims.collect();
         let settings = &self.settings;
-        let jump = self.clock.round(now, &mut claims, settings.round, settings.resync);
+        let jump = self.clock.round(now, &claims, settings.round, settings.resync);
         if let Some(jump) = jump {
             self.event(Event::Resynced { from: jump.from, to: jump.to });
         }

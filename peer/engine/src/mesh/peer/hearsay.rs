@@ -1,0 +1,52 @@
+//! What the neighbours' maps say of the layers, as one view of each.
+
+use arrayvec::ArrayVec;
+use nearcast_machine::Bitrate;
+
+use super::super::median::median;
+use super::super::neighbour::ROSTER_MAX;
+use super::super::{BufferMap, LAYERS_MAX, Payload, SEQ_MAX};
+use super::Peer;
+
+/// What they say of each layer.
+pub(super) type Hearsay = ArrayVec<Said, LAYERS_MAX>;
+
+/// What they say of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    /// Where the window of most of them begins, as far as they know.
+    pub(super) base: Option<u32>,
+    /// What most of those who know its rate take for that.
+    pub(super) rate: Option<Bitrate>,
+    /// One past the highest chunk that any of them has.
+    pub(super) end: u32,
+}
+
+impl<P: Payload> Peer<P> {
+    /// Goes over all maps once, for all that a round wants to know of them beside who has what.
+    pub(super) fn hear(&self) -> Hearsay {
+        let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref());
+        let maps: ArrayVec<&BufferMap, ROSTER_MAX> = maps.collect();
+        let mut bases: ArrayVec<u32, ROSTER_MAX> = ArrayVec::new();
+        let mut rates: ArrayVec<u16, ROSTER_MAX> = ArrayVec::new();
+        let of = |layer| {
+            bases.clear();
+            rates.clear();
+            let mut end = 0;
+            for map in maps.iter().filter(|map| map.layers() > layer) {
+                let (base, kbits) = (map.base(layer), map.kbits(layer));
+                if base < SEQ_MAX {
+                    bases.push(base);
+                }
+                if kbits > 0 {
+                    rates.push(kbits);
+                }
+                end = map.end(layer).max(end);
+            }
+            let rate =
+                median(&rates).map(|kbits| Bitrate::from_bits_per_sec(u64::from(kbits) * 1000));
+            Said { base: median(&bases), rate, end }
+        };
+        (0..self.settings.layers).map(of).collect()
+    }
+}
