@@ -75,7 +75,9 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Lc> {
         let chunk = self.chunks.pop_front()?;
-        self.uncount(0);
+        // The front batch is never empty while any chunk waits.
+        self.front.count -= 1;
+        self.next_batch();
         Some(Lc::unpack(chunk))
     }
 
@@ -116,6 +118,10 @@ impl Queue {
             }
             self.behind.retain(|batch| batch.count > 0);
         }
+        self.next_batch();
+    }
+
+    fn next_batch(&mut self) {
         if self.front.count == 0 {
             self.front = self.behind.pop_front().unwrap_or_default();
         }

@@ -47,11 +47,15 @@ impl<P: Payload> Peer<P> {
 
     /// What a neighbour has yet to be told, as far as it fits into `room` bytes; requests before the
     /// map.
-    pub(super) fn news(&mut self, now: Time, at: usize, room: usize) -> Option<News> {
+    pub(super) fn news(&mut self, now: Time, at: usize, room: usize) -> Option<Box<News>> {
         let neighbour = self.roster.at(at);
-        if !neighbour.map_due && neighbour.wanted.is_empty() {
-            return None;
+        match neighbour.map_due || !neighbour.wanted.is_empty() {
+            true => self.tell(now, at, room),
+            false => None,
         }
+    }
+
+    fn tell(&mut self, now: Time, at: usize, room: usize) -> Option<Box<News>> {
         let empty = News { number: 0, map: None, request: None };
         let mut left = room.checked_sub(empty.size())?;
         let patience = Span::from_millis(self.round_at.since(now).as_millis());
@@ -82,7 +86,7 @@ impl<P: Payload> Peer<P> {
         let number = neighbour.news_out;
         self.statistics.map_bytes += map.as_ref().map_or(0, Report::size) as u64;
         self.statistics.request_bytes += request.as_ref().map_or(0, Request::size) as u64;
-        Some(News { number, map, request })
+        Some(Box::new(News { number, map, request }))
     }
 
     /// Sends on their own what found no chunk to ride on.
@@ -97,7 +101,7 @@ impl<P: Payload> Peer<P> {
                 self.statistics.news_alone += 1;
                 let neighbour = self.roster.at(at);
                 let (peer, key) = (neighbour.peer, neighbour.key_out);
-                self.signal(now, peer, key, Body::News(Box::new(news)));
+                self.signal(now, peer, key, Body::News(news));
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use nearcast_machine::Time;
 
-use super::super::share::choose;
+use super::super::message::FULL;
+use super::super::share::Waiting;
 use super::super::wire::DATAGRAM_MAX;
 use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request, Role};
 use super::Peer;
@@ -49,14 +50,15 @@ impl<P: Payload> Peer<P> {
 
     /// Sends chunks for as long as there is upload rate left and somebody waits.
     pub(super) fn serve(&mut self, now: Time) {
-        if self.serve_at() > now {
+        if self.serve_at() > now || !self.roster.any_waiting() {
             return;
         }
-        while self.roster.any_waiting() && self.bucket.ready(now) {
-            let (shares, count) = (self.roster.shares(), self.roster.len());
-            let supply = self.settings.policy.supply;
-            let next = choose(supply, shares, count, self.served, &mut self.rng);
-            let Some(at) = next else { return };
+        let supply = self.settings.policy.supply;
+        let mut waiting = Waiting::new(self.roster.shares());
+        while !waiting.is_empty() && self.bucket.ready(now) {
+            let next = waiting.choose(supply, self.roster.len(), self.served, &mut self.rng);
+            let Some(next) = next else { return };
+            let at = waiting.place(next);
             let (layers, neighbour) = (&mut self.layers, self.roster.at_mut(at));
             let queue = &mut neighbour.queue;
             // Drawing again when nothing is left in time is the same as never having counted it.
@@ -75,8 +77,10 @@ impl<P: Payload> Peer<P> {
                     lc
                 }
             };
-            let waits = !queue.is_empty();
-            self.roster.set_waiting(at, waits);
+            if queue.is_empty() {
+                self.roster.set_waiting(at, false);
+                waiting.remove(next);
+            }
             let Some(lc) = lc else { continue };
             match self.layers[usize::from(lc.layer)].chunk(lc.seq) {
                 Some(chunk) => {
@@ -90,18 +94,10 @@ impl<P: Payload> Peer<P> {
 
     fn send_chunk(&mut self, now: Time, at: usize, chunk: Chunk<P>) {
         let payload = chunk.payload.size();
-        let key = self.roster.at(at).key_out;
-        let mut message = Message { key, body: Body::Chunk { chunk, news: None } };
-        let size = message.size();
-        let room = DATAGRAM_MAX.saturating_sub(size);
-        let news = self.news(now, at, room);
+        let size = FULL + payload;
+        let news = self.news(now, at, DATAGRAM_MAX.saturating_sub(size));
         let added = news.as_ref().map_or(0, |news| news.size());
-        if news.is_some() {
-            self.statistics.news_piggybacked += 1;
-        }
-        if let Body::Chunk { news: rides, .. } = &mut message.body {
-            *rides = news.map(Box::new);
-        }
+        self.statistics.news_piggybacked += u64::from(news.is_some());
         self.statistics.served += 1;
         self.statistics.served_bytes += payload as u64;
         self.statistics.sent_bytes += (size + added) as u64;
@@ -109,7 +105,8 @@ impl<P: Payload> Peer<P> {
         self.bucket.spend(counted);
         let neighbour = self.roster.at_mut(at);
         neighbour.rate_out.add(payload);
-        let to = neighbour.peer;
+        let (to, key) = (neighbour.peer, neighbour.key_out);
+        let message = Message { key, body: Body::Chunk { chunk, news } };
         self.outputs.push_back(Output::Send { to, message });
     }
 
