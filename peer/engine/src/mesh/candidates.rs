@@ -1,5 +1,6 @@
 //! Peers that one has heard of and could seek, and those that one wants nothing of.
 
+use arrayvec::ArrayVec;
 use nearcast_machine::{Rng, Span, Time};
 use rand::Rng as _;
 
@@ -46,14 +47,15 @@ impl Candidates {
         let free = |(peer, from): &(PeerId, Time)| {
             *from <= now && !busy(*peer) && !shuns(&self.shunned, now, *peer)
         };
-        let count = self.known.iter().filter(|known| free(known)).count();
-        if count == 0 {
+        let all = self.known.iter().enumerate();
+        let free: ArrayVec<usize, CANDIDATES_MAX> =
+            all.filter(|(_, known)| free(known)).map(|(at, _)| at).collect();
+        if free.is_empty() {
             return None;
         }
-        let nth = rng.random_range(0..count);
-        let at = self.known.iter().enumerate().filter(|(_, known)| free(known)).nth(nth)?.0;
-        self.known[at].1 = again;
-        Some(self.known[at].0)
+        let (peer, from) = &mut self.known[free[rng.random_range(0..free.len())]];
+        *from = again;
+        Some(*peer)
     }
 
     /// Whether there is one to draw.

@@ -199,6 +199,7 @@ impl<P: Payload> Layer<P> {
     }
 
     /// The first chunk from `seq` on that is there.
+    #[inline]
     pub(super) fn first_from(&self, seq: u32) -> Option<Place> {
         let seq = seq.max(self.base);
         let page = self.page(seq);
@@ -211,6 +212,7 @@ impl<P: Payload> Layer<P> {
     }
 
     /// The last chunk below `seq` that is there.
+    #[inline]
     pub(super) fn last_before(&self, seq: u32) -> Option<Place> {
         let page = (seq / 64).checked_sub(self.base / 64)? as usize;
         let here = self.have.get(page).map_or(0, |word| word & !(u64::MAX << (seq % 64)));
@@ -328,7 +330,8 @@ impl<P: Payload> Layer<P> {
 
     fn place(&self, page: usize, bit: u32) -> Place {
         let seq = (self.base / 64 + page as u32) * 64 + bit;
-        let &Slot { unit, time, .. } = self.slot(seq).expect("it is there");
+        let slots = self.pages[page].slots.as_ref().expect("something is there");
+        let Slot { unit, time, .. } = slots[bit as usize];
         Place { seq, unit, time }
     }
 

@@ -209,26 +209,31 @@ pub(crate) fn varint_len(run: u32) -> usize {
 }
 
 fn runs(base: u32, bits: &[u64]) -> impl Iterator<Item = u32> {
-    let end = bits.last().map_or(0, |last| bits.len() as u32 * 64 - last.leading_zeros());
-    let (mut at, mut held) = (base % 64, true);
+    // A run begins where a bit differs from the one before it. What lies below the base is taken as held, what lies
+    // beyond the last word as missing: there the last run ends.
+    let held = !(u64::MAX << (base % 64));
+    let (mut words, mut before) = (bits.iter().zip(0u32..), u64::MAX);
+    let (mut edges, mut page, mut from, mut last) = (0, 0, base % 64, bits.is_empty());
     std::iter::from_fn(move || {
-        if at >= end {
-            return None;
+        while edges == 0 {
+            let word = match words.next() {
+                Some((&word, 0)) => word | held,
+                Some((&word, n)) => {
+                    page = n;
+                    word
+                }
+                None if last => return None,
+                None => {
+                    (page, last) = (page + 1, true);
+                    0
+                }
+            };
+            edges = word ^ (word << 1 | before >> 63);
+            before = word;
         }
-        let from = at;
-        while at < end {
-            let word = bits[(at / 64) as usize];
-            // What is sought is the first bit that differs; bits before `at` are shifted out.
-            let differing = (if held { !word } else { word }) >> (at % 64);
-            let room = 64 - at % 64;
-            let step = differing.trailing_zeros().min(room);
-            at += step;
-            if step < room {
-                break;
-            }
-        }
-        held = !held;
-        Some(at.min(end) - from)
+        let to = 64 * page + edges.trailing_zeros();
+        edges &= edges - 1;
+        Some(to - std::mem::replace(&mut from, to))
     })
 }
 

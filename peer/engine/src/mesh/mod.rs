@@ -12,6 +12,7 @@ mod api;
 mod candidates;
 mod clock;
 mod demand;
+mod index;
 mod layer;
 mod lc;
 mod lines;

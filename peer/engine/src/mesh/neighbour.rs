@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nearcast_machine::{Bitrate, Span, Time};
 
 use super::clock::Claim;
+use super::index::Index;
 use super::lines::lines;
 use super::pace::Path;
 use super::queue::Queue;
@@ -158,6 +159,8 @@ pub(super) fn clock(now: Time) -> u32 {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     peers: Vec<PeerId>,
+    /// Where in `peers` each is.
+    index: Index,
     /// Whether anything waits for it, in bits: mostly few of many do.
     waiting: Vec<u64>,
     /// d + eps.
@@ -167,7 +170,7 @@ pub(super) struct Roster {
 
 impl Roster {
     pub(super) fn find(&self, peer: PeerId) -> Option<usize> {
-        self.peers.iter().position(|&known| known == peer)
+        self.index.find(&self.peers, peer)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -176,6 +179,7 @@ impl Roster {
 
     pub(super) fn push(&mut self, neighbour: Neighbour, epsilon: Bitrate) {
         self.peers.push(neighbour.peer);
+        self.index.build(&self.peers);
         self.waiting.resize(self.peers.len().div_ceil(64), 0);
         self.weights.push(weight(&neighbour, epsilon));
         // Seldom enough, and these are the large ones.
@@ -189,6 +193,7 @@ impl Roster {
             self.set_waiting(after, waits);
         }
         self.peers.remove(at);
+        self.index.build(&self.peers);
         self.weights.remove(at);
         self.list.remove(at)
     }
@@ -232,6 +237,7 @@ impl Roster {
 
     /// Names where what is looked at for every chunk lies.
     pub(super) fn foresee(&self, name: &mut impl FnMut(*const u8)) {
+        lines(self.index.table(), name);
         lines(&self.peers, name);
         lines(&self.waiting, name);
         lines(&self.weights, name);

@@ -41,19 +41,14 @@ impl Queue {
     }
 
     /// Appends the chunks of one message, as far as `most` allows; answers how many it took.
-    pub(super) fn push(
-        &mut self,
-        chunks: impl Iterator<Item = Lc>,
-        deadline: Time,
-        most: u16,
-    ) -> u16 {
+    pub(super) fn push(&mut self, chunks: &[Lc], deadline: Time, most: u16) -> u16 {
         if self.behind.len() + 1 >= BATCHES_MAX && self.front.count > 0 {
             return 0;
         }
         let room = usize::from(most).saturating_sub(self.chunks.len());
-        let before = self.chunks.len();
-        self.chunks.extend(chunks.take(room).map(Lc::pack));
-        let count = (self.chunks.len() - before) as u16;
+        let chunks = &chunks[..room.min(chunks.len())];
+        self.chunks.extend(chunks.iter().map(|lc| lc.pack()));
+        let count = chunks.len() as u16;
         match (self.front.count, count) {
             (_, 0) => {}
             (0, _) => self.front = Batch { deadline, count },
@@ -138,15 +133,15 @@ mod tests {
         Time::ZERO + Span::from_millis(millis)
     }
 
-    fn chunks(seqs: std::ops::Range<u32>) -> impl Iterator<Item = Lc> {
-        seqs.map(|seq| Lc { layer: 1, seq })
+    fn chunks(seqs: std::ops::Range<u32>) -> Vec<Lc> {
+        seqs.map(|seq| Lc { layer: 1, seq }).collect()
     }
 
     #[test]
     fn first_in_first_out_until_the_deadline() {
         let mut queue = Queue::default();
-        assert_eq!(queue.push(chunks(0..3), at(900), 10), 3);
-        assert_eq!(queue.push(chunks(3..5), at(1900), 10), 2);
+        assert_eq!(queue.push(&chunks(0..3), at(900), 10), 3);
+        assert_eq!(queue.push(&chunks(3..5), at(1900), 10), 2);
         assert_eq!(queue.pop(), Some(Lc { layer: 1, seq: 0 }));
         assert_eq!(queue.purge(at(899)), 0);
         assert_eq!(queue.purge(at(900)), 2, "what was served is not removed again");
@@ -158,9 +153,9 @@ mod tests {
     #[test]
     fn the_rarest_goes_first_and_deadlines_stay_with_their_chunks() {
         let mut queue = Queue::default();
-        queue.push(chunks(0..2), at(900), 10);
-        queue.push(chunks(2..3), at(1000), 10);
-        queue.push(chunks(3..6), at(1900), 10);
+        queue.push(&chunks(0..2), at(900), 10);
+        queue.push(&chunks(2..3), at(1000), 10);
+        queue.push(&chunks(3..6), at(1900), 10);
         let copies = |lc: Lc| [2, 1, 0, 1, 0, 1][lc.seq as usize];
         let mut next = || queue.pop_rarest(copies).map(|lc| lc.seq);
         assert_eq!([next(), next(), next()], [Some(2), Some(4), Some(1)]);
@@ -174,7 +169,8 @@ mod tests {
     fn layers_keep_their_order_however_rare_an_upper_one_is() {
         let mut queue = Queue::default();
         let layers = [0, 0, 0, 2, 2];
-        queue.push(layers.into_iter().zip(0..).map(|(layer, seq)| Lc { layer, seq }), at(900), 10);
+        let chunks = layers.into_iter().zip(0..).map(|(layer, seq)| Lc { layer, seq });
+        queue.push(&chunks.collect::<Vec<_>>(), at(900), 10);
         let copies = |lc: Lc| [3, 2, 3, 0, 0][lc.seq as usize];
         let order: Vec<_> =
             std::iter::from_fn(|| queue.pop_rarest(copies)).map(|lc| lc.seq).collect();
@@ -184,10 +180,10 @@ mod tests {
     #[test]
     fn it_is_bounded_whoever_asks() {
         let mut queue = Queue::default();
-        assert_eq!(queue.push(chunks(0..1000), at(1), 256), 256);
-        assert_eq!(queue.push(chunks(0..1000), at(1), 256), 0);
+        assert_eq!(queue.push(&chunks(0..1000), at(1), 256), 256);
+        assert_eq!(queue.push(&chunks(0..1000), at(1), 256), 0);
         let mut queue = Queue::default();
-        let taken: u16 = (0..100).map(|n| queue.push(chunks(n..n + 1), at(1), 256)).sum();
+        let taken: u16 = (0..100).map(|n| queue.push(&chunks(n..n + 1), at(1), 256)).sum();
         assert_eq!(usize::from(taken), BATCHES_MAX);
     }
 }

@@ -20,13 +20,13 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(receivers: impl Iterator<Item = (usize, f64)>) -> Waiting {
-        let (mut places, mut weights) = (ArrayVec::new(), ArrayVec::new());
+        let mut waiting = Waiting { places: ArrayVec::new(), weights: ArrayVec::new(), total: 0.0 };
         for (place, weight) in receivers {
-            places.push(place as u8);
-            weights.push(weight);
+            waiting.places.push(place as u8);
+            waiting.weights.push(weight);
         }
-        let total = weights.iter().sum();
-        Waiting { places, weights, total }
+        waiting.total = waiting.weights.iter().sum();
+        waiting
     }
 
     pub(super) fn is_empty(&self) -> bool {

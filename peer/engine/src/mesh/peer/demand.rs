@@ -12,7 +12,7 @@ use super::hearsay::Hearsay;
 /// A suspect is asked like any other every so many rounds, so that it can show that it has changed.
 const ANOTHER_CHANCE: u32 = 4;
 /// What a request mostly asks for at most.
-const REQUEST: usize = 16;
+const REQUEST: usize = 32;
 
 impl<P: Payload> Peer<P> {
     /// Decides what to ask of whom in this round.

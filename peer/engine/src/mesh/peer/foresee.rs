@@ -51,6 +51,7 @@ impl<P: Payload> Peer<P> {
         }
     }
 
+    #[inline]
     fn foresee_chunk(
         &self,
         from: PeerId,
@@ -71,6 +72,7 @@ impl<P: Payload> Peer<P> {
         }
     }
 
+    #[inline(never)]
     fn foresee_news(
         &self,
         from: PeerId,
@@ -111,6 +113,7 @@ impl<P: Payload> Peer<P> {
 
     /// Of a round, only the neighbours' maps, which lie anywhere; what it looks at beside lies in rows, of
     /// which the processor guesses the rest.
+    #[inline(never)]
     fn foresee_round(&self, step: usize, name: &mut impl FnMut(*const u8)) {
         let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref());
         match step {
@@ -123,6 +126,7 @@ impl<P: Payload> Peer<P> {
         }
     }
 
+    #[inline(never)]
     fn foresee_serving(&self, step: usize, name: &mut impl FnMut(*const u8)) {
         let waiting = || self.roster.waiting().map(|at| self.roster.at(at));
         match step {

@@ -271,9 +271,14 @@ impl<P: Payload> Machine for Peer<P> {
             Phase::New => Some(Time::ZERO),
             Phase::Left => None,
             Phase::On => {
-                let serve = self.roster.any_waiting().then(|| self.serve_at());
-                let others = [self.play_at, self.flush_at, serve].into_iter().flatten();
-                Some(others.fold(self.round_at, Time::min))
+                let mut first = self.round_at;
+                if self.roster.any_waiting() {
+                    first = first.min(self.serve_at());
+                }
+                for at in [self.play_at, self.flush_at] {
+                    first = first.min(at.unwrap_or(first));
+                }
+                Some(first)
             }
         }
     }

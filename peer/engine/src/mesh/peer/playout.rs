@@ -18,15 +18,23 @@ type Heads = ArrayVec<Option<Place>, LAYERS_MAX>;
 impl<P: Payload> Peer<P> {
     /// Takes note of a chunk that came and will be due.
     pub(super) fn play_by(&mut self, time: u32) {
-        let Some(due) = self.due_at(i64::from(time)) else { return };
-        self.play_at = Some(self.play_at.map_or(due, |at| at.min(due)));
+        // Mostly it is due long after what is due next, whatever the step.
+        let Some(due) = self.due(i64::from(time)) else { return };
+        if self.play_at.is_none_or(|at| due < at) {
+            let due = self.in_steps(due);
+            self.play_at = Some(self.play_at.map_or(due, |at| at.min(due)));
+        }
     }
 
-    /// When a stream time is played, in steps of [`playout_step`](super::Settings::playout_step).
-    fn due_at(&self, time: i64) -> Option<Time> {
-        let due = self.clock.when(time + self.settings.lag.as_millis() as i64)?;
+    /// When a stream time is played.
+    fn due(&self, time: i64) -> Option<Time> {
+        self.clock.when(time + self.settings.lag.as_millis() as i64)
+    }
+
+    /// The same in steps of [`playout_step`](super::Settings::playout_step).
+    fn in_steps(&self, due: Time) -> Time {
         let step = self.settings.playout_step.as_nanos().max(1);
-        Some(Time::from_nanos(due.as_nanos().div_ceil(step).saturating_mul(step)))
+        Time::from_nanos(due.as_nanos().div_ceil(step).saturating_mul(step))
     }
 
     /// Releases what is due, and forgets it. A source, which plays nothing, only forgets.
@@ -38,8 +46,8 @@ impl<P: Payload> Peer<P> {
         while let Some((layer, place, time)) = next_due(&heads) {
             if time > position {
                 // By another way of rounding it could be due now, which would be for ever.
-                let due = self.due_at(time).map(|due| due.max(now + Span::from_nanos(1)));
-                self.play_at = due;
+                let due = self.due(time).map(|due| self.in_steps(due));
+                self.play_at = due.map(|due| due.max(now + Span::from_nanos(1)));
                 return;
             }
             if !self.started {

@@ -24,18 +24,14 @@ impl<P: Payload> Peer<P> {
         }
         let layers = &self.layers;
         let has = |lc: &Lc| layers.get(usize::from(lc.layer)).is_some_and(|l| l.has(lc.seq));
-        let mut lacked = 0;
+        request.wanted.retain(has);
+        let lacked = asked - request.wanted.len() as u64;
         // A request is served within T - tau or not at all: the receiver asks somebody else then
         // (Liu et al. III-E). Of T, what was left when the request was sent counts.
         let neighbour = self.roster.at_mut(at);
         let patience = request.patience.min(self.settings.round);
         let deadline = now + patience.saturating_sub(neighbour.round_trip.unwrap_or_default());
-        let wanted = request.wanted.into_iter().filter(|lc| {
-            let has = has(lc);
-            lacked += u64::from(!has);
-            has
-        });
-        let taken = neighbour.queue.push(wanted, deadline, self.settings.queue);
+        let taken = neighbour.queue.push(&request.wanted, deadline, self.settings.queue);
         let waits = !neighbour.queue.is_empty();
         self.roster.set_waiting(at, waits);
         self.statistics.requests_lacked += lacked;
