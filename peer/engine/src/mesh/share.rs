@@ -9,7 +9,7 @@ use super::neighbour::ROSTER_MAX;
 
 /// Those for whom anything waits, of whom I(n,k) of Eq. 1 is 1. Gathered once for all that is sent at a time, with
 /// the sum over them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Where among all receivers each is, in order.
     places: ArrayVec<u8, ROSTER_MAX>,
@@ -19,14 +19,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn new(receivers: impl Iterator<Item = (usize, f64)>) -> Waiting {
-        let mut waiting = Waiting { places: ArrayVec::new(), weights: ArrayVec::new(), total: 0.0 };
+    /// Takes in receivers, by their places in order, in place: it is too long to be moved.
+    pub(super) fn gather(&mut self, receivers: impl Iterator<Item = (usize, f64)>) {
         for (place, weight) in receivers {
-            waiting.places.push(place as u8);
-            waiting.weights.push(weight);
+            self.places.push(place as u8);
+            self.weights.push(weight);
         }
-        waiting.total = waiting.weights.iter().sum();
-        waiting
+        self.total = self.weights.iter().sum();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -86,7 +85,9 @@ mod tests {
     /// Those of some receivers who wait.
     fn waiting(receivers: &[(bool, f64)]) -> Waiting {
         let all = receivers.iter().enumerate();
-        Waiting::new(all.filter(|(_, receiver)| receiver.0).map(|(at, receiver)| (at, receiver.1)))
+        let mut waiting = Waiting::default();
+        waiting.gather(all.filter(|(_, of)| of.0).map(|(at, of)| (at, of.1)));
+        waiting
     }
 
     proptest! {

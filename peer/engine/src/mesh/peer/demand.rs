@@ -51,7 +51,8 @@ impl<P: Payload> Peer<P> {
         for (layer, said) in self.layers.iter_mut().zip(hearsay) {
             layer.reach(said.end, present);
         }
-        let suppliers: ArrayVec<Supplier<'_>, ROSTER_MAX> = with_maps.collect();
+        let mut suppliers: ArrayVec<Supplier<'_>, ROSTER_MAX> = ArrayVec::new();
+        suppliers.extend(with_maps);
         let order = schedule(&self.layers, regular, &suppliers, horizon, &mut self.rng);
         drop(suppliers);
         let most = usize::from(settings.queue);

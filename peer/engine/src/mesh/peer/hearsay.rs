@@ -25,8 +25,8 @@ pub(super) struct Said {
 impl<P: Payload> Peer<P> {
     /// Goes over all maps once, for all that a round wants to know of them beside who has what.
     pub(super) fn hear(&self) -> Hearsay {
-        let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref());
-        let maps: ArrayVec<&BufferMap, ROSTER_MAX> = maps.collect();
+        let mut maps: ArrayVec<&BufferMap, ROSTER_MAX> = ArrayVec::new();
+        maps.extend(self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref()));
         let mut bases: ArrayVec<u32, ROSTER_MAX> = ArrayVec::new();
         let mut rates: ArrayVec<u16, ROSTER_MAX> = ArrayVec::new();
         let of = |layer| {

@@ -79,8 +79,8 @@ impl<P: Payload> Peer<P> {
 
     /// Finds the present from what the neighbours say.
     fn tell_time(&mut self, now: Time) {
-        let claims = self.roster.iter().filter_map(|neighbour| neighbour.claim);
-        let claims: ArrayVec<Claim, ROSTER_MAX> = claims.collect();
+        let mut claims: ArrayVec<Claim, ROSTER_MAX> = ArrayVec::new();
+        claims.extend(self.roster.iter().filter_map(|neighbour| neighbour.claim));
         let settings = &self.settings;
         let jump = self.clock.round(now, &claims, settings.round, settings.resync);
         if let Some(jump) = jump {

@@ -50,7 +50,8 @@ impl<P: Payload> Peer<P> {
             return;
         }
         let supply = self.settings.policy.supply;
-        let mut waiting = Waiting::new(self.roster.shares());
+        let mut waiting = Waiting::default();
+        waiting.gather(self.roster.shares());
         while !waiting.is_empty() && self.bucket.ready(now) {
             let next = waiting.choose(supply, self.roster.len(), self.served, &mut self.rng);
             let Some(next) = next else { return };
