@@ -13,7 +13,7 @@ use super::{BufferMap, Lc, Payload};
 type Assigned = (u32, u8);
 
 /// A set of suppliers, each a bit.
-type Set = [u64; ROSTER_MAX.div_ceil(64)];
+type Set<const WORDS: usize> = [u64; WORDS];
 
 /// What a round asks for, mostly.
 const ROUND: usize = 256;
@@ -71,9 +71,24 @@ pub(super) fn schedule<P: Payload>(
     horizon: Horizon,
     rng: &mut Rng,
 ) -> impl Iterator<Item = (Lc, u8)> + use<P> {
+    // There are seldom more than go into one word, of which all is then known when this is compiled.
+    let order = match suppliers.len() {
+        0..=64 => assign_all::<P, 1>(layers, regular, suppliers, horizon, rng),
+        _ => assign_all::<P, { ROSTER_MAX.div_ceil(64) }>(layers, regular, suppliers, horizon, rng),
+    };
+    order.into_iter().map(|(chunk, place)| (Lc::unpack(chunk), place))
+}
+
+fn assign_all<P: Payload, const WORDS: usize>(
+    layers: &[Layer<P>],
+    regular: u8,
+    suppliers: &[Supplier<'_>],
+    horizon: Horizon,
+    rng: &mut Rng,
+) -> Vec<Assigned> {
     let mut order: Vec<Assigned> = Vec::with_capacity(ROUND);
     let mut grouped = 0;
-    let mut crowd = Crowd::new(suppliers);
+    let mut crowd: Crowd<'_, WORDS> = Crowd::new(suppliers);
     for (number, layer) in layers.iter().enumerate() {
         assign(layer, number as u8, &mut crowd, horizon, rng, &mut order);
         // Regular layers make one group, without order among them; each probing one makes its own.
@@ -83,14 +98,14 @@ pub(super) fn schedule<P: Payload>(
         order[grouped..].shuffle(rng);
         grouped = order.len();
     }
-    order.into_iter().map(|(chunk, place)| (Lc::unpack(chunk), place))
+    order
 }
 
 /// Suppliers by standing, and which of them have each chunk of a page.
-struct Crowd<'a> {
+struct Crowd<'a, const WORDS: usize> {
     suppliers: &'a [Supplier<'a>],
     /// By standing.
-    sets: [Set; 3],
+    sets: [Set<WORDS>; 3],
     /// Of each, the words of the layer that was turned to, and of which page the first one is.
     rows: ArrayVec<(u32, &'a [u64]), ROSTER_MAX>,
     /// Of each, the word of the page that was turned to, rotated by its place: so the bits of a chunk lie on
@@ -109,9 +124,9 @@ const DIAGONAL: [u64; 128] = {
     diagonal
 };
 
-impl<'a> Crowd<'a> {
-    fn new(suppliers: &'a [Supplier<'a>]) -> Crowd<'a> {
-        let mut sets = <[Set; 3]>::default();
+impl<'a, const WORDS: usize> Crowd<'a, WORDS> {
+    fn new(suppliers: &'a [Supplier<'a>]) -> Crowd<'a, WORDS> {
+        let mut sets = [[0; WORDS]; 3];
         for (at, supplier) in suppliers.iter().enumerate() {
             sets[supplier.standing as usize][at / 64] |= 1 << (at % 64);
         }
@@ -138,8 +153,8 @@ impl<'a> Crowd<'a> {
     }
 
     /// Those who have the chunk at a bit of the page.
-    fn holders(&self, bit: u32) -> Set {
-        let mut holders = Set::default();
+    fn holders(&self, bit: u32) -> Set<WORDS> {
+        let mut holders = [0; WORDS];
         let diagonal = &DIAGONAL[bit as usize..][..64];
         for (set, words) in holders.iter_mut().zip(self.words.chunks(64)) {
             let bits = words.iter().zip(diagonal).fold(0, |all, (word, here)| all | word & here);
@@ -148,40 +163,38 @@ impl<'a> Crowd<'a> {
         holders
     }
 
-    /// A random one of those of a standing who have a chunk, by its place.
-    fn draw(&self, holders: &Set, standing: Standing, rng: &mut Rng) -> Option<u8> {
-        let (mut both, mut count) = (*holders, 0);
-        let words = self.suppliers.len().div_ceil(64);
-        for (both, set) in both[..words].iter_mut().zip(&self.sets[standing as usize]) {
-            *both &= set;
-            count += both.count_ones();
-        }
-        let mut nth = match count {
-            0 => return None,
-            1 => 0,
-            count => rng.random_range(0..count as usize),
-        };
-        for (n, &word) in both[..words].iter().enumerate() {
-            let mut left = word;
+    /// Of some, those of a standing; `None` if there are none.
+    fn of(&self, standing: Standing, some: &Set<WORDS>) -> Option<Set<WORDS>> {
+        let set = &self.sets[standing as usize];
+        let both: Set<WORDS> = std::array::from_fn(|n| some[n] & set[n]);
+        (both != [0; WORDS]).then_some(both)
+    }
+
+    /// A random one of a set that is not empty, by its place.
+    fn draw(&self, set: Set<WORDS>, rng: &mut Rng) -> u8 {
+        let count: u32 = set.iter().map(|word| word.count_ones()).sum();
+        let mut nth = if count == 1 { 0 } else { rng.random_range(0..count as usize) };
+        let found = set.into_iter().enumerate().find_map(|(n, mut left)| {
             while left != 0 {
                 if nth == 0 {
-                    return Some(self.suppliers[n * 64 + left.trailing_zeros() as usize].place);
+                    return Some(n * 64 + left.trailing_zeros() as usize);
                 }
                 nth -= 1;
                 left &= left - 1;
             }
-        }
-        None
+            None
+        });
+        self.suppliers[found.expect("there are as many as were counted")].place
     }
 }
 
 /// Gives each missing chunk of a layer to a random one of those who have it. Apart from the rest of a round, so
 /// that its loop has the processor's registers to itself.
 #[inline(never)]
-fn assign<P: Payload>(
+fn assign<P: Payload, const WORDS: usize>(
     layer: &Layer<P>,
     number: u8,
-    crowd: &mut Crowd<'_>,
+    crowd: &mut Crowd<'_, WORDS>,
     horizon: Horizon,
     rng: &mut Rng,
     out: &mut Vec<Assigned>,
@@ -212,11 +225,11 @@ fn assign<P: Payload>(
                 continue;
             }
             let holders = crowd.holders(bit);
-            let mut draw = |standing| crowd.draw(&holders, standing, rng);
-            let fetched = if due == Due::Soon { draw(Standing::Fallback) } else { None };
-            let given = fetched.or_else(|| draw(Standing::Good));
-            if let Some(place) = given.or_else(|| draw(Standing::Suspect)) {
-                out.push((Lc { layer: number, seq }.pack(), place));
+            let fetched = due == Due::Soon;
+            let fetched = fetched.then(|| crowd.of(Standing::Fallback, &holders)).flatten();
+            let good = fetched.or_else(|| crowd.of(Standing::Good, &holders));
+            if let Some(set) = good.or_else(|| crowd.of(Standing::Suspect, &holders)) {
+                out.push((Lc { layer: number, seq }.pack(), crowd.draw(set, rng)));
             }
         }
     }
