@@ -1,5 +1,6 @@
 use std::net::SocketAddrV4;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use nearcast_engine::mesh::{self, Body};
@@ -7,6 +8,7 @@ use nearcast_engine::wire::{self, Datagram};
 use nearcast_machine::Time;
 use nearcast_media::peering::{self, Answer};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::datagrams::{Datagrams, Inbox, Outbox, Packet, Trains};
@@ -172,6 +174,8 @@ pub(crate) struct Shared<N> {
 
 struct Scheduled<N> {
     node: N,
+    /// Its deadline as of its last turn.
+    deadline: Option<Time>,
     /// When the pump will wake up by itself.
     alarm: Option<Time>,
 }
@@ -179,19 +183,22 @@ struct Scheduled<N> {
 impl<N: Node> Shared<N> {
     /// Shares `node`.
     pub(crate) fn new(node: N) -> Arc<Shared<N>> {
-        Arc::new(Shared {
-            node: Mutex::new(Scheduled { node, alarm: None }),
-            earlier: Notify::new(),
-        })
+        let scheduled = Scheduled { deadline: node.deadline(), node, alarm: None };
+        Arc::new(Shared { node: Mutex::new(scheduled), earlier: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Scheduled<N>> {
+        // A panic elsewhere has ended the program already.
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the node as of now: one turn.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut N, Time) -> T) -> T {
-        // A panic elsewhere has ended the program already.
-        let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scheduled = self.lock();
         let answer = act(&mut scheduled.node, clock::now());
         scheduled.node.net().flush();
-        let sooner = match (scheduled.node.deadline(), scheduled.alarm) {
+        scheduled.deadline = scheduled.node.deadline();
+        let sooner = match (scheduled.deadline, scheduled.alarm) {
             (Some(deadline), Some(alarm)) => deadline < alarm,
             (deadline, None) => deadline.is_some(),
             (None, Some(_)) => false,
@@ -205,18 +212,22 @@ impl<N: Node> Shared<N> {
     /// Reads the socket and keeps the deadlines, for ever.
     pub(crate) async fn pump(self: Arc<Self>, socket: Arc<Datagrams>) {
         let (mut inbox, mut trains) = (Inbox::new(), Trains::default());
+        // Both outlast a turn: what comes seldom moves the next deadline, and a supplier of many has a turn for
+        // each datagram.
+        let mut timer = pin!(sleep_until(Instant::now()));
+        let mut earlier = pin!(self.earlier.notified());
+        // What the timer is set to.
+        let mut set = None;
         loop {
             let alarm = {
-                let mut scheduled = self.node.lock().unwrap_or_else(PoisonError::into_inner);
-                scheduled.alarm = scheduled.node.deadline();
+                let mut scheduled = self.lock();
+                scheduled.alarm = scheduled.deadline;
                 scheduled.alarm
             };
-            let due = async {
-                match alarm {
-                    Some(time) => tokio::time::sleep_until(clock::instant(time)).await,
-                    None => std::future::pending().await,
-                }
-            };
+            if let Some(time) = alarm.filter(|_| set != alarm) {
+                timer.as_mut().reset(clock::instant(time));
+                set = alarm;
+            }
             tokio::select! {
                 biased;
                 ready = socket.readable() => match ready {
@@ -226,8 +237,11 @@ impl<N: Node> Shared<N> {
                         return;
                     }
                 },
-                () = due => self.with(|node, now| node.expire(now)),
-                () = self.earlier.notified() => {}
+                () = &mut timer, if alarm.is_some() => {
+                    set = None;
+                    self.with(|node, now| node.expire(now));
+                }
+                () = &mut earlier => earlier.set(self.earlier.notified()),
             }
             // Datagrams that come without end must not keep deadlines waiting.
             if alarm.is_some_and(|alarm| alarm <= clock::now()) {

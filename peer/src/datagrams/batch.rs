@@ -90,17 +90,17 @@ impl Batch {
         run.count += 1;
     }
 
-    /// Adds a train of as many of `packets` as it takes, and of at most `segments` cars; answers how many
-    /// those are.
+    /// Adds a train of as many of `packets` as it takes, each with its length, and of at most `segments` cars;
+    /// answers how many those are.
     pub(super) fn couple<'a, P: Packet + 'a>(
         &mut self,
         (to, number): (SocketAddrV4, u32),
-        packets: impl Iterator<Item = &'a P>,
+        packets: impl Iterator<Item = (usize, &'a P)>,
         segments: usize,
     ) -> usize {
         self.begin(to, CAR);
         let mut train = Train::new(&mut self.bytes, number, segments.min(RUN_MAX / CAR));
-        let taken = packets.take_while(|packet| train.take(*packet)).count();
+        let taken = packets.take_while(|&(length, packet)| train.take(length, packet)).count();
         let cars = train.cars();
         let run = self.runs.last_mut().expect("it was begun");
         (run.bytes.end, run.count) = (self.bytes.len(), cars);

@@ -12,14 +12,14 @@ mod tests;
 mod train;
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::ops::AddAssign;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{Transmit, UdpSocketState};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use crate::system::{TooLong, treat_too_long};
 pub(crate) use batch::{Batch, Run};
@@ -33,7 +33,9 @@ const WAITING: usize = 4 << 20;
 /// A UDP socket as chunks need it: deep in the kernel, never blocking on the way out, with the kernel
 /// cutting runs of datagrams apart (UDP GSO) and joining them (UDP GRO) where it can.
 pub(crate) struct Datagrams {
-    socket: UdpSocket,
+    /// Watched only for what comes. What has left makes room again, and that would wake this process once
+    /// more for each call that sends.
+    socket: AsyncFd<UdpSocket>,
     state: UdpSocketState,
 }
 
@@ -60,7 +62,8 @@ impl AddAssign for Sent {
 impl Datagrams {
     /// Binds `address`.
     pub(crate) fn bind(address: SocketAddrV4) -> io::Result<Datagrams> {
-        let socket = std::net::UdpSocket::bind(address)?;
+        let socket = UdpSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
         let state = UdpSocketState::new((&socket).into())?;
         // It has told the kernel to forget about MTUs, as QUIC finds them by itself.
         treat_too_long(&socket, TooLong::Refused)?;
@@ -69,12 +72,14 @@ impl Datagrams {
             setsockopt(&socket, sockopt::RcvBuf, &WAITING)?;
         }
         setsockopt(&socket, sockopt::SndBuf, &WAITING)?;
-        Ok(Datagrams { socket: UdpSocket::from_std(socket)?, state })
+        // SAFETY: a `UdpSocket` has the same open descriptor for as long as it lives, and it lives in here.
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
+        Ok(Datagrams { socket, state })
     }
 
     /// Waits until something may be read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        self.socket.readable().await.map(drop)
     }
 
     /// Takes what waits, as far as `inbox` has room; answers whether there may be more. An ICMP error of
@@ -82,9 +87,9 @@ impl Datagrams {
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> bool {
         inbox.clear();
         let mut more = false;
-        let read = self.socket.try_io(Interest::READABLE, || {
+        let read = self.socket.try_io(Interest::READABLE, |socket| {
             inbox.fill(|buffers, metas| {
-                let came = self.state.recv((&self.socket).into(), buffers, metas)?;
+                let came = self.state.recv(socket.into(), buffers, metas)?;
                 more = came == buffers.len();
                 Ok(came)
             })?;
@@ -114,8 +119,7 @@ impl Datagrams {
         let mut sent = Sent::default();
         let mut left = batch.runs();
         while left.len() > 1 {
-            let call = || calls::send(&self.socket, left.clone());
-            match self.socket.try_io(Interest::WRITABLE, call) {
+            match calls::send(&self.socket, left.clone()) {
                 Ok(taken) => left.by_ref().take(taken).for_each(|run| sent += Sent::all(run)),
                 // What is too much now will be so for those behind it.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
@@ -176,7 +180,6 @@ impl Datagrams {
             segment_size,
             src_ip: None,
         };
-        let send = || self.state.try_send((&self.socket).into(), &transmit);
-        self.socket.try_io(Interest::WRITABLE, send)
+        self.state.try_send((&self.socket).into(), &transmit)
     }
 }

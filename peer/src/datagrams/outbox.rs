@@ -45,6 +45,7 @@ pub(crate) struct Outbox<P> {
 
 struct Waiting<P> {
     packet: P,
+    length: usize,
     /// The next one for the same receiver.
     next: Option<usize>,
 }
@@ -53,6 +54,8 @@ struct Receiver {
     address: SocketAddrV4,
     first: usize,
     last: usize,
+    /// Whether all of them may ride.
+    may_ride: bool,
 }
 
 impl<P: Packet> Outbox<P> {
@@ -71,7 +74,8 @@ impl<P: Packet> Outbox<P> {
     /// Holds `packet` back; answers whether it is time to [`flush`](Outbox::flush).
     pub(crate) fn push(&mut self, to: SocketAddrV4, packet: P) -> bool {
         let at = self.waiting.len();
-        self.waiting.push(Waiting { packet, next: None });
+        let (length, may_ride) = (packet.encoded_len(), packet.may_ride());
+        self.waiting.push(Waiting { packet, length, next: None });
         // Mostly it is for whom the last one was for.
         let again = self.receivers.get(self.latest).is_some_and(|latest| latest.address == to);
         if !again {
@@ -81,8 +85,11 @@ impl<P: Packet> Outbox<P> {
             Some(receiver) => {
                 self.waiting[receiver.last].next = Some(at);
                 receiver.last = at;
+                receiver.may_ride &= may_ride;
             }
-            None => self.receivers.push(Receiver { address: to, first: at, last: at }),
+            None => {
+                self.receivers.push(Receiver { address: to, first: at, last: at, may_ride });
+            }
         }
         self.waiting.len() >= MOST
     }
@@ -94,12 +101,12 @@ impl<P: Packet> Outbox<P> {
             let follow = |&at: &usize| waiting[at].next;
             let places = std::iter::successors(Some(receiver.first), follow);
             theirs.clear();
-            theirs.extend(places.map(|at| (waiting[at].packet.encoded_len(), at)));
+            theirs.extend(places.map(|at| (waiting[at].length, at)));
             let packet = |at: usize| &waiting[at].packet;
             let ride = segments > 1
                 && waiting.len() >= BUSY
-                && runs(theirs, segments) > 1
-                && theirs.iter().all(|&(_, at)| packet(at).may_ride());
+                && receiver.may_ride
+                && runs(theirs, segments) > 1;
             let unordered = |at: usize| !ride && packet(at).is_unordered();
             for streak in theirs.chunk_by_mut(|one, next| unordered(one.1) && unordered(next.1)) {
                 // Equal ones make a run, and a shorter one ends it: this way they all find their run.
@@ -115,7 +122,7 @@ impl<P: Packet> Outbox<P> {
                 }
                 let taken = if ride {
                     *trains = trains.wrapping_add(1);
-                    let packets = left.iter().map(|&(_, at)| packet(at));
+                    let packets = left.iter().map(|&(length, at)| (length, packet(at)));
                     batch.couple((to, *trains), packets, segments)
                 } else {
                     if !joins {

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use nearcast_engine::mesh::Chunk;
 use nearcast_media::StreamId;
@@ -35,8 +35,11 @@ const REMEMBERED: usize = 256;
 const CONTEXT: &[u8] = b"nearcast chunks 1";
 
 /// The payload of a chunk without proof.
-pub(super) fn unproved(plain: &[u8]) -> Bytes {
-    [&[0], plain].concat().into()
+pub(super) fn unproved(plain: &[u8], shelf: &mut Shelf) -> Bytes {
+    shelf.put(1 + plain.len(), |payload| {
+        payload.extend([0]);
+        payload.extend_from_slice(plain);
+    })
 }
 
 /// What a payload carries apart from its proof; `None` if that is none.
@@ -151,20 +154,44 @@ pub(super) fn prove(
     scope: Scope,
     chunks: &[Chunk<Bytes>],
     signatures: &[[u8; SIGNATURE_LEN]],
+    shelf: &mut Shelf,
 ) -> Vec<Chunk<Bytes>> {
     let mut proved = Vec::with_capacity(chunks.len());
     for (group, signature) in chunks.chunks(GROUP).zip(signatures) {
         let tree = Tree::new(scope, group);
         for (at, chunk) in group.iter().enumerate() {
-            let mut payload = Vec::with_capacity(LONGEST + chunk.payload.len());
-            payload.extend([group.len() as u8, at as u8]);
-            payload.extend(tree.siblings(at).flatten());
-            payload.extend(signature);
-            payload.extend_from_slice(&chunk.payload);
-            proved.push(Chunk { payload: payload.into(), ..chunk.clone() });
+            let payload = shelf.put(LONGEST + chunk.payload.len(), |payload| {
+                payload.extend([group.len() as u8, at as u8]);
+                payload.extend(tree.siblings(at).flatten());
+                payload.extend(signature);
+                payload.extend_from_slice(&chunk.payload);
+            });
+            proved.push(Chunk { payload, ..chunk.clone() });
         }
     }
     proved
+}
+
+/// Memory for the payloads of one publish, which stand one behind the other in blocks of [`BLOCK`] bytes.
+///
+/// Receivers ask for a second at once. So what they get lies in few pages, and that it is in use is counted
+/// once for each block, not in as many places of memory as there are chunks.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(BytesMut);
+
+/// A chunk keeps its block in memory. All chunks of a source go when they are too old, so it keeps what
+/// came within a second or so of it.
+const BLOCK: usize = 64 << 10;
+
+impl Shelf {
+    /// What `write` writes, which is at most `room` bytes.
+    pub(super) fn put(&mut self, room: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+        if self.0.capacity() < room {
+            self.0 = BytesMut::with_capacity(BLOCK.max(room));
+        }
+        write(&mut self.0);
+        self.0.split().freeze()
+    }
 }
 
 /// A proof as it came.
@@ -308,7 +335,27 @@ mod tests {
     fn proved(count: u32) -> Vec<Chunk<Bytes>> {
         let group = group(count);
         let signatures = sign(&key(), SCOPE, &group);
-        prove(SCOPE, &group, &signatures)
+        prove(SCOPE, &group, &signatures, &mut Shelf::default())
+    }
+
+    #[test]
+    fn payloads_stand_one_behind_the_other_and_are_nobody_elses() {
+        let mut shelf = Shelf::default();
+        let lengths = (1..400).map(|n| n * 37 % 1500).chain([BLOCK, BLOCK + 1, 0, 3]);
+        let put = |(length, n): (usize, u16)| {
+            // What is said to be written at most is seldom all of it.
+            let write = |to: &mut BytesMut| to.extend(n.to_be_bytes().iter().cycle().take(length));
+            (length, n, shelf.put(length + 90, write))
+        };
+        let shelved: Vec<_> = lengths.zip(0..).map(put).collect();
+        for (length, n, bytes) in &shelved {
+            assert!(bytes.iter().eq(n.to_be_bytes().iter().cycle().take(*length)));
+        }
+        let follows =
+            |pair: &[(usize, u16, Bytes)]| pair[0].2.as_ptr_range().end == pair[1].2.as_ptr();
+        let elsewhere = shelved.windows(2).filter(|pair| !follows(pair)).count();
+        let total: usize = shelved.iter().map(|(length, ..)| length).sum();
+        assert!(elsewhere <= total / (BLOCK - 1600) + 3, "{elsewhere} blocks");
     }
 
     #[test]
@@ -372,7 +419,7 @@ mod tests {
     fn anothers_signature_is_none() {
         let group = group(4);
         let signatures = sign(&SigningKey::from_bytes(&[43; 32]), SCOPE, &group);
-        for chunk in prove(SCOPE, &group, &signatures) {
+        for chunk in prove(SCOPE, &group, &signatures, &mut Shelf::default()) {
             assert_eq!(judge().judge(SCOPE, &chunk), Verdict::Forged);
         }
         // The point of order one, which would verify much.
@@ -387,7 +434,7 @@ mod tests {
         for epoch in 0..2 * REMEMBERED as u32 {
             let (scope, group) = (Scope { epoch, ..SCOPE }, group(1));
             let signatures = sign(&key(), scope, &group);
-            let chunk = &prove(scope, &group, &signatures)[0];
+            let chunk = &prove(scope, &group, &signatures, &mut Shelf::default())[0];
             assert_eq!(judge.judge(scope, chunk), Verdict::Genuine);
         }
         assert_eq!(judge.known.len(), REMEMBERED);

@@ -8,7 +8,7 @@ use nearcast_media::seal::{self, GROUP, SEALS_MAX};
 use nearcast_media::{Kind, Place, Placer, Unit, stamp};
 
 use super::chunks::chunks;
-use super::proof::{Scope, prove, sign, unproved};
+use super::proof::{Scope, Shelf, prove, sign, unproved};
 
 /// Most chunks that are waited with for a picture.
 const PENDING: usize = GROUP * SEALS_MAX;
@@ -56,11 +56,12 @@ pub(super) struct Prover {
     /// The unit that the group goes on with; `None` if the group is not whole.
     next: Option<u64>,
     pending: Vec<Chunk<Bytes>>,
+    shelf: Shelf,
 }
 
 impl Prover {
     pub(super) fn new(scope: Scope) -> Prover {
-        Prover { scope, next: Some(0), pending: Vec::new() }
+        Prover { scope, next: Some(0), pending: Vec::new(), shelf: Shelf::default() }
     }
 
     /// Takes the next unit; answers with the chunks that can be published now.
@@ -88,13 +89,15 @@ impl Prover {
         }
         let group = std::mem::take(&mut self.pending);
         let sealed = whole && signatures.len() == group.len().div_ceil(GROUP);
-        if sealed { prove(self.scope, &group, &signatures) } else { Vec::new() }
+        if sealed { prove(self.scope, &group, &signatures, &mut self.shelf) } else { Vec::new() }
     }
 
     /// The chunks for which no proof will come.
     pub(super) fn give_up(&mut self) -> Vec<Chunk<Bytes>> {
-        let unproved = |chunk: Chunk<Bytes>| Chunk { payload: unproved(&chunk.payload), ..chunk };
-        std::mem::take(&mut self.pending).into_iter().map(unproved).collect()
+        let Prover { pending, shelf, .. } = self;
+        let unproved =
+            |chunk: Chunk<Bytes>| Chunk { payload: unproved(&chunk.payload, shelf), ..chunk };
+        std::mem::take(pending).into_iter().map(unproved).collect()
     }
 }
 

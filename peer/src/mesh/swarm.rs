@@ -127,10 +127,11 @@ impl Swarm {
             self.send_all(net);
         }
         let Some(message) = self.sift(now, from.into(), epoch, message) else { return true };
-        let before = self.machine.neighbours().count();
+        let neighbours = |machine: &Peer<Bytes>| machine.neighbours().count();
+        let before = accepts.then(|| neighbours(&self.machine));
         self.machine.handle(now, Input::Message { from: from.into(), message });
         // Only the one that we sought knows the key, so this is no forger's word.
-        if accepts && self.machine.neighbours().count() > before {
+        if before.is_some_and(|before| neighbours(&self.machine) > before) {
             self.epoch = Some(epoch);
         }
         true

@@ -20,7 +20,7 @@ impl<P: Payload> Peer<P> {
         if self.settings.role == Role::Fallback {
             // Nobody else is asked for what it is asked for: the lowest layer goes first, and of a layer
             // what is due first.
-            request.wanted.sort_unstable();
+            request.wanted.sort_unstable_by_key(|lc| lc.pack());
         }
         let layers = &self.layers;
         let has = |lc: &Lc| layers.get(usize::from(lc.layer)).is_some_and(|l| l.has(lc.seq));

@@ -224,25 +224,41 @@ impl Words {
         Words { shift: base % 64, words: Vec::new() }
     }
 
+    /// Makes room for chunks below `to`, counted from the first bit.
+    fn reach(&mut self, to: u32) {
+        let words = to.div_ceil(64) as usize;
+        if words > self.words.len() {
+            self.words.resize(words, 0);
+        }
+    }
+
     /// Sets chunks `from..to`, counted from the base.
     fn set(&mut self, from: u32, to: u32) {
-        for at in from + self.shift..to + self.shift {
-            let word = (at / 64) as usize;
-            if word >= self.words.len() {
-                self.words.resize(word + 1, 0);
-            }
-            self.words[word] |= 1 << (at % 64);
+        if from == to {
+            return;
+        }
+        let (from, to) = (from + self.shift, to + self.shift);
+        self.reach(to);
+        for word in from / 64..to.div_ceil(64) {
+            let begin = 64 * word;
+            let not_before = u64::MAX << from.saturating_sub(begin);
+            let not_behind = u64::MAX >> (begin + 64).saturating_sub(to);
+            self.words[word as usize] |= not_before & not_behind;
         }
     }
 
     /// Answers whether all were below `most`.
     fn bits(&mut self, bytes: &[u8], most: u32) -> bool {
-        for (at, &byte) in (0u32..).step_by(8).zip(bytes) {
-            for bit in (0..8).filter(|bit| byte >> bit & 1 != 0) {
-                if at + bit >= most {
-                    return false;
-                }
-                self.set(at + bit, at + bit + 1);
+        for (at, &byte) in (0u32..).step_by(8).zip(bytes).filter(|(_, byte)| **byte != 0) {
+            let end = at + byte.ilog2() + 1;
+            if end > most {
+                return false;
+            }
+            self.reach(end + self.shift);
+            let at = at + self.shift;
+            let shifted = u128::from(byte) << (at % 64);
+            for (word, part) in self.words[(at / 64) as usize..].iter_mut().zip([0, 64]) {
+                *word |= (shifted >> part) as u64;
             }
         }
         true
