@@ -154,7 +154,17 @@ impl Queue for Wheel {
     }
 
     fn upcoming(&self, ahead: usize) -> Option<&Pending> {
-        self.present.len().checked_sub(1 + ahead).map(|index| &self.present[index])
+        let late = self.late.as_slice();
+        let are_first = match (late.first(), self.present.last()) {
+            (Some(Reverse(late)), Some(present)) => late < present,
+            (late, _) => late.is_some(),
+        };
+        // What a heap begins with is about what comes out of it first.
+        let before = if are_first { late.len() } else { 0 };
+        match ahead.checked_sub(before) {
+            None => late.get(ahead).map(|Reverse(event)| event),
+            Some(ahead) => self.present.len().checked_sub(1 + ahead).map(|at| &self.present[at]),
+        }
     }
 
     fn len(&self) -> usize {
