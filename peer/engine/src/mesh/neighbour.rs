@@ -30,7 +30,8 @@ pub(super) enum State {
 }
 
 /// A neighbour. What a chunk that comes looks at makes the first line of the cache, what a chunk that
-/// goes looks at the next two; the rest is looked at once a round.
+/// goes looks at the next two; of the rest, news look at the most, and a round at the map and the claim, with
+/// which the fourth line ends.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Neighbour {
@@ -53,6 +54,10 @@ pub(super) struct Neighbour {
     pub(super) wanted: Vec<Lc>,
     /// Whether it has yet to be told this round's map.
     pub(super) map_due: bool,
+    /// Whether it was asked for any chunk in this round.
+    pub(super) asked: bool,
+    /// Rounds in a row in which it was asked and none came.
+    pub(super) unserved: u16,
     /// What it waits for.
     pub(super) queue: Queue,
 
@@ -65,10 +70,6 @@ pub(super) struct Neighbour {
     stamp: Option<(u32, Time)>,
     pub(super) round_trip: Option<Span>,
     pub(super) path: Path,
-    /// How many chunks it was asked for in this round.
-    pub(super) asked: u32,
-    /// Rounds in a row in which it was asked and none came.
-    pub(super) unserved: u16,
 }
 
 impl Neighbour {
@@ -97,7 +98,7 @@ impl Neighbour {
             rate_in: Rate::new(credit),
             rate_out: Rate::new(Bitrate::default()),
             contributed: 0,
-            asked: 0,
+            asked: false,
             served: false,
             unserved: 0,
             queue: Queue::default(),

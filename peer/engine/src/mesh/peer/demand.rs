@@ -66,8 +66,6 @@ impl<P: Payload> Peer<P> {
                 neighbour.wanted.reserve_exact(REQUEST);
             }
             neighbour.wanted.push(lc);
-            neighbour.asked += 1;
-            self.statistics.asked += 1;
             self.layers[usize::from(lc.layer)].ask(lc.seq);
         }
     }

@@ -47,6 +47,7 @@ impl<P: Payload> Peer<P> {
 
     /// What a neighbour has yet to be told, as far as it fits into `room` bytes; requests before the
     /// map.
+    #[inline]
     pub(super) fn news(&mut self, now: Time, at: usize, room: usize) -> Option<Box<News>> {
         let neighbour = self.roster.at(at);
         match neighbour.map_due || !neighbour.wanted.is_empty() {
@@ -55,6 +56,7 @@ impl<P: Payload> Peer<P> {
         }
     }
 
+    #[inline(never)]
     fn tell(&mut self, now: Time, at: usize, room: usize) -> Option<Box<News>> {
         let empty = News { number: 0, map: None, request: None };
         let mut left = room.checked_sub(empty.size())?;

@@ -38,6 +38,8 @@ impl<P: Payload> Peer<P> {
         self.draw_map();
         for neighbour in self.roster.iter_mut() {
             neighbour.map_due = neighbour.is_up();
+            neighbour.asked = !neighbour.wanted.is_empty();
+            self.statistics.asked += neighbour.wanted.len() as u64;
         }
         self.flush_at = Some(now + self.settings.piggyback);
     }
@@ -54,10 +56,10 @@ impl<P: Payload> Peer<P> {
             neighbour.rate_out.round(&round);
             if neighbour.served {
                 neighbour.unserved = 0;
-            } else if neighbour.asked > 0 {
+            } else if neighbour.asked {
                 neighbour.unserved = neighbour.unserved.saturating_add(1);
             }
-            (neighbour.asked, neighbour.served) = (0, false);
+            (neighbour.asked, neighbour.served) = (false, false);
         }
         let target = self.settings.delay_target;
         if target > Span::ZERO {
