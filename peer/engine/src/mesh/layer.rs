@@ -317,6 +317,19 @@ impl<P: Payload> Layer<P> {
         }
     }
 
+    /// Names where what is known of a chunk that is missing will lie, and what is known of those next to it on its
+    /// page, into whose order it must fit.
+    pub(super) fn foresee_around(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
+        let (page, bit) = (self.page(seq), seq % 64);
+        let slots = self.pages.get(page).and_then(|page| page.slots.as_ref());
+        let Some((slots, have)) = slots.zip(self.have.get(page)) else { return };
+        let (below, above) = (have & !(u64::MAX << bit), have & u64::MAX << bit);
+        let after = (above != 0).then(|| above.trailing_zeros());
+        for at in [Some(bit), below.checked_ilog2(), after].into_iter().flatten() {
+            name(std::ptr::from_ref(&slots[at as usize]).cast());
+        }
+    }
+
     /// Names where what is known of the first and the last chunk lies.
     pub(super) fn foresee_ends(&self, name: &mut impl FnMut(*const u8)) {
         let last = self.have.last().map(|word| (word | 1).ilog2());

@@ -67,7 +67,7 @@ impl<P: Payload> Peer<P> {
                 }
                 layer.foresee_page(chunk.lc.seq, name);
             }
-            1 => layer.foresee_slot(chunk.lc.seq, name),
+            1 => layer.foresee_around(chunk.lc.seq, name),
             _ => {}
         }
     }
