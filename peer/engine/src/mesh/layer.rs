@@ -302,6 +302,12 @@ impl<P: Payload> Layer<P> {
         lines(&self.have, name);
     }
 
+    /// Names where all pages lie, without what is known of their chunks.
+    pub(super) fn foresee_pages(&self, name: &mut impl FnMut(*const u8)) {
+        lines(&self.have, name);
+        lines(&self.pages, name);
+    }
+
     /// Names where a chunk's page lies.
     pub(super) fn foresee_page(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
         if let (Some(word), Some(page)) = (self.have.get(self.page(seq)), self.at(seq)) {

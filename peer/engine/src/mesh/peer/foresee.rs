@@ -86,7 +86,11 @@ impl<P: Payload> Peer<P> {
             0 => {
                 lines(slice_of(neighbour), name);
                 lines(slice_of(news), name);
-                self.layers.iter().for_each(|layer| layer.foresee_words(name));
+                // Of a chunk that is sent at once more is looked at than whether it is there.
+                match self.roster.any_waiting() {
+                    true => self.layers.iter().for_each(|layer| layer.foresee_words(name)),
+                    false => self.layers.iter().for_each(|layer| layer.foresee_pages(name)),
+                }
             }
             1 => {
                 if let Some(map) = &neighbour.map {
@@ -137,7 +141,7 @@ impl<P: Payload> Peer<P> {
                     name(start.wrapping_add(LINE));
                     name(start.wrapping_add(2 * LINE));
                 }
-                self.layers.iter().for_each(|layer| layer.foresee_words(name));
+                self.layers.iter().for_each(|layer| layer.foresee_pages(name));
             }
             1 => waiting().for_each(|neighbour| neighbour.queue.foresee(name)),
             _ => {
