@@ -17,6 +17,8 @@ use super::Peer;
 
 /// How many chunks of each receiver may be sent at a wake-up, mostly.
 const NEXT: usize = 3;
+/// The lines of a neighbour that a round looks at.
+const ROUND_LINES: [usize; 3] = [0, 1, 3];
 /// How many may be sent when a request comes to one whom nobody else waits for.
 const AT_ONCE: usize = 8;
 
@@ -115,13 +117,19 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// Of a round, only the neighbours' maps, which lie anywhere; what it looks at beside lies in rows, of
+    /// Of a round, the neighbours and their maps, which lie anywhere; what it looks at beside lies in rows, of
     /// which the processor guesses the rest.
     #[inline(never)]
     fn foresee_round(&self, step: usize, name: &mut impl FnMut(*const u8)) {
         let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref());
         match step {
-            0 => self.layers.iter().for_each(|layer| layer.foresee_words(name)),
+            0 => {
+                for neighbour in self.roster.iter() {
+                    let start = from_ref::<Neighbour>(neighbour).cast::<u8>();
+                    ROUND_LINES.iter().for_each(|line| name(start.wrapping_add(line * LINE)));
+                }
+                self.layers.iter().for_each(|layer| layer.foresee_words(name));
+            }
             1 => maps.for_each(|map| lines(slice_of(map), name)),
             _ => {
                 maps.for_each(|map| map.foresee(name));
