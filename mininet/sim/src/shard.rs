@@ -70,8 +70,8 @@ pub(crate) struct Shard<'a, N: Node, Q, O> {
     pub(crate) parcels: Table<Parcel<N::Message>>,
     /// Of nodes that take messages together, which ones.
     pub(crate) inboxes: Inboxes,
-    /// What a node is taking: sender and number of each message, and where it is kept.
-    taken: Vec<(u64, u32)>,
+    /// What a node is taking: the key of each delivery, and where its message is kept.
+    taken: Vec<(Key, u32)>,
     pub(crate) nodes: Table<Live<N>>,
     /// By place in the shard (id / shards): index into `nodes`, or `ABSENT`.
     pub(crate) homes: Vec<u32>,
@@ -268,53 +268,47 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
 
     /// The last bit of a message reached the receiver's side of the core.
     fn reach(&mut self, event: Pending) {
-        let now = event.key.time();
-        let Some(home) = self.home(event.node) else { return self.undeliverable(event) };
-        let bytes = self.parcels.at(event.slot).bytes;
-        self.record(event.key, event.node, bytes, 0);
+        let Pending { key, node, slot } = event;
+        let now = key.time();
+        let Some(home) = self.home(node) else { return self.undeliverable(key, node, slot) };
+        let bytes = self.parcels.at(slot).bytes;
+        self.record(key, node, bytes, 0);
         match self.nodes.at_mut(home).down.send(now, Bytes::new(bytes.into())) {
             Some(arrival) => {
-                let parcel = self.parcels.remove(event.slot);
-                let (kind, arrival) = self.world.network.handing_over(event.node, arrival);
-                self.enqueue(kind, arrival, event.node, parcel);
+                let (kind, arrival) = self.world.network.handing_over(node, arrival);
+                self.await_parcel(kind, arrival, node, slot);
             }
             None => {
-                self.parcels.remove(event.slot);
+                self.parcels.remove(slot);
                 self.counters.dropped_down += 1;
             }
         }
     }
 
     fn deliver(&mut self, event: Pending) {
-        let now = event.key.time();
-        let Some(home) = self.home(event.node) else { return self.undeliverable(event) };
-        let parcel = self.parcels.remove(event.slot);
-        self.hand_over(now, home, event.node, parcel);
-        self.set_alarm(now, home);
+        let Pending { key, node, slot } = event;
+        let Some(home) = self.home(node) else { return self.undeliverable(key, node, slot) };
+        self.hand_over(home, key, node, slot);
+        self.set_alarm(key.time(), home);
     }
 
     /// A node takes what has come for it.
     fn collect(&mut self, event: Pending) {
         let (now, node) = (event.key.time(), event.node);
-        let mut taken = mem::take(&mut self.taken);
-        self.inboxes.take(self.place(node), now, |slot| taken.push((0, slot)));
-        for (order, slot) in &mut taken {
-            let Parcel { from, number, .. } = self.parcels.at(*slot);
-            *order = u64::from(from.0) << 32 | u64::from(*number);
-        }
+        let (place, mut taken) = (self.place(node), mem::take(&mut self.taken));
+        let Shard { inboxes, parcels, .. } = self;
+        inboxes.take(place, now, |slot| {
+            let Parcel { from, number, .. } = parcels.at(slot);
+            taken.push((Key::new(now, Kind::Deliver, *from, *number), slot));
+        });
         taken.sort_unstable();
         // The event itself has been counted.
         self.at_now += taken.len() as u64 - 1;
         let home = self.home(node);
-        for (_, slot) in taken.drain(..) {
-            let parcel = self.parcels.remove(slot);
+        for (key, slot) in taken.drain(..) {
             match home {
-                Some(home) => self.hand_over(now, home, node, parcel),
-                None => {
-                    let key = Key::new(now, Kind::Deliver, parcel.from, parcel.number);
-                    self.record(key, node, parcel.bytes, 0);
-                    self.counters.undeliverable += 1;
-                }
+                Some(home) => self.hand_over(home, key, node, slot),
+                None => self.undeliverable(key, node, slot),
             }
         }
         if let Some(home) = home {
@@ -323,9 +317,9 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         self.taken = taken;
     }
 
-    fn hand_over(&mut self, now: Time, home: u32, node: NodeId, parcel: Parcel<N::Message>) {
-        let Parcel { from, number, bytes, message } = parcel;
-        let key = Key::new(now, Kind::Deliver, from, number);
+    fn hand_over(&mut self, home: u32, key: Key, node: NodeId, slot: u32) {
+        let now = key.time();
+        let Parcel { from, bytes, message, .. } = self.parcels.remove(slot);
         self.record(key, node, bytes, message.fingerprint());
         self.counters.deliveries += 1;
         self.counters.delivered_bytes += u64::from(bytes);
@@ -459,13 +453,19 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
     }
 
     fn enqueue(&mut self, kind: Kind, arrival: Time, to: NodeId, parcel: Parcel<N::Message>) {
-        let (from, number) = (parcel.from, parcel.number);
         let slot = self.parcels.insert(parcel);
         self.counters.in_flight_peak = self.counters.in_flight_peak.max(self.parcels.len() as u64);
+        self.await_parcel(kind, arrival, to, slot);
+    }
+
+    /// Has something happen when a message that is kept at `slot` arrives.
+    fn await_parcel(&mut self, kind: Kind, arrival: Time, to: NodeId, slot: u32) {
         if kind == Kind::Collect {
             return self.inboxes.post(self.place(to), arrival, slot);
         }
-        self.queue.push(Pending { key: Key::new(arrival, kind, from, number), node: to, slot });
+        let Parcel { from, number, .. } = self.parcels.at(slot);
+        let key = Key::new(arrival, kind, *from, *number);
+        self.queue.push(Pending { key, node: to, slot });
     }
 
     /// Puts the next arrival into the queue; the others wait in order, which is cheaper.
@@ -485,9 +485,9 @@ impl<'a, N: Node, Q: Queue, O: Observer<N>> Shard<'a, N, Q, O> {
         (home != ABSENT).then_some(home)
     }
 
-    fn undeliverable(&mut self, event: Pending) {
-        let parcel = self.parcels.remove(event.slot);
-        self.record(event.key, event.node, parcel.bytes, 0);
+    fn undeliverable(&mut self, key: Key, node: NodeId, slot: u32) {
+        let parcel = self.parcels.remove(slot);
+        self.record(key, node, parcel.bytes, 0);
         self.counters.undeliverable += 1;
     }
 

@@ -53,26 +53,16 @@ pub enum Signalling {
 impl Network {
     /// How and when a message that has arrived at a node is handed to it.
     pub(crate) fn handing_over(&self, to: NodeId, arrival: Time) -> (Kind, Time) {
-        match self.moderation {
-            Span::ZERO => (Kind::Deliver, arrival),
-            _ => (Kind::Collect, self.moderate(to, arrival)),
-        }
-    }
-
-    /// When a message that arrives at a node is handed to it.
-    fn moderate(&self, to: NodeId, arrival: Time) -> Time {
         let step = self.moderation.as_nanos();
         if step == 0 {
-            return arrival;
+            return (Kind::Deliver, arrival);
         }
         // Multiplicative hashing (Knuth, TAOCP 3, 6.4): neighbouring ids are far apart in phase.
         let hash = u128::from(to.0.wrapping_mul(0x9e37_79b9));
         let phase = ((hash * u128::from(step)) >> 32) as u64;
         let since = (arrival.as_nanos() + step - phase) % step;
-        match since {
-            0 => arrival,
-            _ => arrival + Span::from_nanos(step - since),
-        }
+        let wait = if since == 0 { 0 } else { step - since };
+        (Kind::Collect, arrival + Span::from_nanos(wait))
     }
 
     /// The least time from a message's sending to its arrival anywhere: how far threads may run
@@ -95,7 +85,7 @@ mod tests {
         let network = Network { moderation: step, ..Network::default() };
         let mut phases = std::collections::BTreeSet::new();
         for id in 0..50 {
-            let at = |nanos| network.moderate(NodeId(id), Time::from_nanos(nanos));
+            let at = |nanos| network.handing_over(NodeId(id), Time::from_nanos(nanos)).1;
             let first = at(1_000_000_007);
             assert!(first.since(Time::from_nanos(1_000_000_007)) < step);
             assert_eq!(at(first.as_nanos()), first, "what comes then does not wait");
@@ -104,6 +94,9 @@ mod tests {
         }
         assert_eq!(phases.len(), 50, "nodes do not all wake at once");
         let at_once = Network::default();
-        assert_eq!(at_once.moderate(NodeId(3), Time::from_nanos(17)), Time::from_nanos(17));
+        assert_eq!(
+            at_once.handing_over(NodeId(3), Time::from_nanos(17)),
+            (Kind::Deliver, Time::from_nanos(17))
+        );
     }
 }

@@ -219,14 +219,17 @@ impl<P: Payload> Layer<P> {
         if here != 0 {
             return Some(self.place(page, 63 - here.leading_zeros()));
         }
-        let below = &self.have[..page.min(self.have.len())];
-        let last = below.iter().rposition(|&word| word != 0)?;
-        Some(self.place(last, 63 - self.have[last].leading_zeros()))
+        self.last_of(page.min(self.have.len()))
     }
 
     /// The last chunk that is there.
     pub(super) fn last(&self) -> Option<Place> {
-        let last = self.have.iter().rposition(|&word| word != 0)?;
+        self.last_of(self.have.len())
+    }
+
+    /// The last chunk that is there of the first so many pages.
+    fn last_of(&self, pages: usize) -> Option<Place> {
+        let last = self.have[..pages].iter().rposition(|&word| word != 0)?;
         Some(self.place(last, 63 - self.have[last].leading_zeros()))
     }
 

@@ -28,24 +28,17 @@ impl<P: Payload> Peer<P> {
         let mut maps: ArrayVec<&BufferMap, ROSTER_MAX> = ArrayVec::new();
         maps.extend(self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref()));
         let mut bases: ArrayVec<u32, ROSTER_MAX> = ArrayVec::new();
-        let mut rates: ArrayVec<u16, ROSTER_MAX> = ArrayVec::new();
+        let mut rates: ArrayVec<Bitrate, ROSTER_MAX> = ArrayVec::new();
         let of = |layer| {
             bases.clear();
             rates.clear();
             let mut end = 0;
             for map in maps.iter().filter(|map| map.layers() > layer) {
-                let (base, kbits) = (map.base(layer), map.kbits(layer));
-                if base < SEQ_MAX {
-                    bases.push(base);
-                }
-                if kbits > 0 {
-                    rates.push(kbits);
-                }
+                bases.extend(Some(map.base(layer)).filter(|&base| base < SEQ_MAX));
+                rates.extend(map.rate(layer));
                 end = map.end(layer).max(end);
             }
-            let rate =
-                median(&rates).map(|kbits| Bitrate::from_bits_per_sec(u64::from(kbits) * 1000));
-            Said { base: median(&bases), rate, end }
+            Said { base: median(&bases), rate: median(&rates), end }
         };
         (0..self.settings.layers).map(of).collect()
     }
