@@ -2,9 +2,9 @@
 //!
 //!     cargo bench -p nearcast-controller --bench memory
 //!
-//! It fails if 100,000 of them take 400 MiB or more. Counted is what the fabric holds in all: connections,
-//! roles, hosts, and the entries that let connections through. It stands apart from the other benchmarks
-//! because it counts every allocation, which takes time.
+//! It fails if 100,000 of them take 400 MiB or more. Counted is what the fabric holds in all:
+//! connections, roles, hosts, and the entries that let connections through. It stands apart from
+//! the other benchmarks because it counts every allocation, which takes time.
 
 #[allow(dead_code, reason = "shared with benchmarks that use more of it")]
 #[path = "fabric/captures.rs"]

@@ -61,8 +61,8 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// TOML file of settings; what is said here as well goes before it. All of them are described in
-    /// docs/operation.md.
+    /// TOML file of settings; what is said here as well goes before it. All of them are described
+    /// in docs/operation.md.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -91,13 +91,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
 
-    /// Address to serve JSON, events and Prometheus figures at over HTTP. Elsewhere than on loopback it
-    /// needs a token.
+    /// Address to serve JSON, events and Prometheus figures at over HTTP. Elsewhere than on
+    /// loopback it needs a token.
     #[arg(long, value_name = "ADDR:PORT")]
     pub http: Option<SocketAddr>,
 
-    /// File with the token that those who ask by HTTP have to know, at least 16 characters: Authorization:
-    /// Bearer TOKEN.
+    /// File with the token that those who ask by HTTP have to know, at least 16 characters:
+    /// Authorization: Bearer TOKEN.
     #[arg(long, value_name = "FILE")]
     pub http_token_file: Option<PathBuf>,
 
@@ -105,8 +105,8 @@ pub struct Arguments {
     #[arg(long)]
     pub observe_only: bool,
 
-    /// Hosts in this subnet may peer, and no others but those of further subnets; may be given several
-    /// times.
+    /// Hosts in this subnet may peer, and no others but those of further subnets; may be given
+    /// several times.
     #[arg(long, value_name = "PREFIX")]
     pub allow: Vec<Subnet>,
 
@@ -152,8 +152,8 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDR:PORT", requires = "peer_listen")]
     pub peer_controller: Option<SocketAddr>,
 
-    /// Of two controllers that start together the one of higher priority becomes master; the two must
-    /// differ [default: 100].
+    /// Of two controllers that start together the one of higher priority becomes master; the two
+    /// must differ [default: 100].
     #[arg(long, value_name = "0-255", requires = "peer_controller")]
     pub priority: Option<u8>,
 
@@ -212,8 +212,8 @@ pub struct Settings {
 }
 
 impl Arguments {
-    /// Checks the arguments and reads the files they name. What the command line says goes before the
-    /// file, lists as a whole.
+    /// Checks the arguments and reads the files they name. What the command line says goes before
+    /// the file, lists as a whole.
     ///
     /// # Errors
     /// A value out of range, and a file that cannot be read or understood.
@@ -377,9 +377,9 @@ pub fn check(file: &Path) -> Result<(), Error> {
     File::read(file).map(drop)
 }
 
-/// As many as there are processors, but for one that the switches of this machine, or what stands for
-/// them, need: on two processors two workers answer switches that wait half as fast as one
-/// does (docs/controller-speed.md).
+/// As many as there are processors, but for one that the switches of this machine, or what stands
+/// for them, need: on two processors two workers answer switches that wait half as fast as one does
+/// (docs/controller-speed.md).
 fn workers() -> NonZero<usize> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     NonZero::new(cores - 1).unwrap_or(NonZero::<usize>::MIN)

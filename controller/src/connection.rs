@@ -1,8 +1,9 @@
 //! One switch's connection: a task that reads, a task that writes.
 //!
-//! What waits for a switch is bounded in bytes. Behind the first bound the switch is heard less, since
-//! mostly it is answers to its own messages that pile up; behind the second it is let go, for what it
-//! should hold is worked out anew when it comes back. Nobody else waits for it in either case.
+//! What waits for a switch is bounded in bytes. Behind the first bound the switch is heard less,
+//! since mostly it is answers to its own messages that pile up; behind the second it is let go, for
+//! what it should hold is worked out anew when it comes back. Nobody else waits for it in either
+//! case.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,7 +98,8 @@ impl Writer {
         }
     }
 
-    /// Ends the connection once what is queued is sent, or [`LINGER`] is over; the task that does so.
+    /// Ends the connection once what is queued is sent, or [`LINGER`] is over; the task that does
+    /// so.
     pub(crate) fn finish(mut self) -> Option<JoinHandle<()>> {
         self.writer.take()
     }

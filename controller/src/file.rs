@@ -112,8 +112,8 @@ limits! {
     answer_rate: u32,
 }
 
-/// An item of a list, written as text. What is wrong with it is told when the whole file is checked,
-/// since only then it is known which item it is.
+/// An item of a list, written as text. What is wrong with it is told when the whole file is
+/// checked, since only then it is known which item it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Text<T>(Result<T, String>);
 

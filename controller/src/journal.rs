@@ -26,7 +26,8 @@ pub enum Direction {
 /// Writes events as JSON lines, counts messages, and sums up at the end.
 ///
 /// Every line has `t` (CLOCK_REALTIME in ns) and `event`; a decision about a stream has `decision`
-/// true, and two runs of one scenario with one seed agree in those lines but for `t` and `volatile`.
+/// true, and two runs of one scenario with one seed agree in those lines but for `t` and
+/// `volatile`.
 #[derive(Debug)]
 pub struct Journal {
     file: Option<(PathBuf, BufWriter<File>)>,

@@ -1,7 +1,8 @@
 //! The OpenFlow controller of nearcast as a program: [`nearcast_fabric::Fabric`] over TCP.
 //!
-//! Nothing is decided here. [`Settings`] come from the command line, [`Server`] owns the sockets and
-//! the clock, and each decision of the fabric is written by the [`Journal`], one JSON object a line.
+//! Nothing is decided here. [`Settings`] come from the command line, [`Server`] owns the sockets
+//! and the clock, and each decision of the fabric is written by the [`Journal`], one JSON object a
+//! line.
 
 mod args;
 mod connection;

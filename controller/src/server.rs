@@ -21,7 +21,8 @@ use crate::{Error, Journal, Settings};
 const BACKLOG: u32 = 1024;
 /// Messages read and not handled yet. Beyond that reading waits, and TCP holds the switches back.
 const ARRIVALS: usize = 4096;
-/// Messages handled before what follows from them is sent, and bytes beyond which it is in any case.
+/// Messages handled before what follows from them is sent, and bytes beyond which it is in any
+/// case.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -136,13 +137,14 @@ impl Server {
                     None => std::future::pending().await,
                 }
             };
-            // In no order of preference: whoever floods us with one kind must not shut out the others.
+            // In no order of preference: whoever floods us with one kind must not shut out the
+            // others.
             tokio::select! {
                 () = &mut stop => break,
                 Some(first) = arrivals.recv() => {
                     self.arrived(first, &mut arrivals);
-                    // Those who read and write have their turn, however much there is to be handled:
-                    // what switches say must be read before any of them counts as silent.
+                    // Those who read and write have their turn, however much there is to be
+                    // handled: what switches say must be read before any of them counts as silent.
                     tokio::task::yield_now().await;
                 }
                 Some(question) = asked.recv() => self.answer(question),
@@ -247,8 +249,8 @@ impl Server {
         self.journal.event(self.clock.now(), &event, None);
     }
 
-    /// Handles what came and what waits behind it, and sends what follows from all of that at once: a
-    /// thousand switches to be told of ten hosts are written to once each, and not ten times.
+    /// Handles what came and what waits behind it, and sends what follows from all of that at once:
+    /// a thousand switches to be told of ten hosts are written to once each, and not ten times.
     fn arrived(&mut self, first: Arrival, arrivals: &mut mpsc::Receiver<Arrival>) {
         let mut batch = Batch::default();
         let mut next = Some(first);
@@ -378,8 +380,8 @@ impl Server {
                 self.drain();
             }
             Some(Turn::Stand) => {
-                // What this one knows is of no use any more: the other changes it. The switches come
-                // back at once, and find a controller that stands by.
+                // What this one knows is of no use any more: the other changes it. The switches
+                // come back at once, and find a controller that stands by.
                 std::mem::take(&mut self.writers).into_values().for_each(Writer::cut);
                 self.fabric = Fabric::new(self.config.clone());
                 self.fabric.handle(now, Input::Stand);

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use nearcast_fabric::{Event, StreamName};
 use tracing::Span;
 
-/// Streams with a span at most. Those of servers that do not count as the CDN have roles too, and are
-/// not otherwise bounded.
+/// Streams with a span at most. Those of servers that do not count as the CDN have roles too, and
+/// are not otherwise bounded.
 const STREAMS: usize = 16_384;
 
 /// A span for each stream, open from its first role to its last: what is logged about a stream in

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use nearcast::{clean, doctor, list, ping, planetlab, report, run, simulate, sweep};
 
-/// Simulations are short of memory's time and not of its room, and spend a tenth of theirs in malloc.
+/// Simulations are short of memory's time and not of its room, and spend a tenth of theirs in
+/// malloc.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

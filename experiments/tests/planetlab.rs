@@ -1,4 +1,5 @@
-//! The mesh in Mininet with the real programs, small and short. It needs root, and skips itself without.
+//! The mesh in Mininet with the real programs, small and short. It needs root, and skips itself
+//! without.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,5 @@
-//! Whole runs with the real programs: FFmpeg, nginx-rtmp, Open vSwitch, Mininet, and ours. They need
-//! root, and skip themselves without.
+//! Whole runs with the real programs: FFmpeg, nginx-rtmp, Open vSwitch, Mininet, and ours. They
+//! need root, and skip themselves without.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -209,7 +209,8 @@ fn pings_under_a_stream_are_answered() {
     let [train] = trains.as_slice() else { panic!("{} trains", trains.len()) };
     let rtts: Vec<u64> = train.probes.iter().filter_map(|probe| probe.rtt).collect();
     assert_eq!((train.probes.len(), rtts.len()), (60, 60), "some were lost");
-    // The stream's chunks of 1250 bytes are before a ping now and then, which idle it never waits for.
+    // The stream's chunks of 1250 bytes are before a ping now and then, which idle it never waits
+    // for.
     assert!(rtts.iter().all(|rtt| *rtt >= 32_000_000), "{rtts:?}");
     assert!(rtts.iter().any(|rtt| *rtt >= 33_000_000), "no ping met the stream: {rtts:?}");
 }

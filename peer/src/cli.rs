@@ -144,8 +144,9 @@ pub struct MeshArgs {
     /// The seed beside the CDN, asked for what no neighbour has in time
     #[arg(long, value_name = "ADDR:PORT")]
     pub seed: Option<SocketAddrV4>,
-    /// The broadcaster's public key, which it notes when it begins: no chunk is played or passed on that
-    /// it has not signed. By default the seed is asked for it; without either, chunks are not verified
+    /// The broadcaster's public key, which it notes when it begins: no chunk is played or passed on
+    /// that it has not signed. By default the seed is asked for it; without either, chunks are not
+    /// verified
     #[arg(long, value_name = "HEX")]
     pub key: Option<PublicKey>,
     /// Where to listen for other peers

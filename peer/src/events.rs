@@ -53,8 +53,8 @@ pub enum Way {
     Cdn,
     /// Copied by the switch from the broadcaster's one copy.
     Switch,
-    /// From a neighbour: repair of what the switch lost, or the group of pictures at joining; in the
-    /// mesh, everything.
+    /// From a neighbour: repair of what the switch lost, or the group of pictures at joining; in
+    /// the mesh, everything.
     Neighbour,
     /// From the seed beside the CDN.
     Seed,
@@ -105,8 +105,8 @@ pub enum Event {
         epoch: u64,
         /// Who publishes.
         publisher: SocketAddr,
-        /// The public key that its chunks are signed with, in hexadecimal digits; nothing if they are not
-        /// signed.
+        /// The public key that its chunks are signed with, in hexadecimal digits; nothing if they
+        /// are not signed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
     },
@@ -418,8 +418,8 @@ impl Event {
     }
 }
 
-/// A stream in the mesh up to now. Lists are by layer, from the lowest; chunks count from when playout
-/// began.
+/// A stream in the mesh up to now. Lists are by layer, from the lowest; chunks count from when
+/// playout began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Of this stream.

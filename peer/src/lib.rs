@@ -4,7 +4,8 @@
 //!
 //! All that is decided is decided in `nearcast-engine` and `nearcast-media`; here are sockets, the
 //! clock and the connections of encoders, players and the CDN. One thread carries the whole stream,
-//! so that nothing on its way waits for another to be scheduled; only events are written by a second.
+//! so that nothing on its way waits for another to be scheduled; only events are written by a
+//! second.
 //!
 //! - [`events`] are what `--events FILE` holds.
 //! - [`status`] is what `GET /status` answers.

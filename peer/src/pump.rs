@@ -212,8 +212,8 @@ impl<N: Node> Shared<N> {
     /// Reads the socket and keeps the deadlines, for ever.
     pub(crate) async fn pump(self: Arc<Self>, socket: Arc<Datagrams>) {
         let (mut inbox, mut trains) = (Inbox::new(), Trains::default());
-        // Both outlast a turn: what comes seldom moves the next deadline, and a supplier of many has a turn for
-        // each datagram.
+        // Both outlast a turn: what comes seldom moves the next deadline, and a supplier of many
+        // has a turn for each datagram.
         let mut timer = pin!(sleep_until(Instant::now()));
         let mut earlier = pin!(self.earlier.notified());
         // What the timer is set to.
@@ -254,7 +254,8 @@ impl<N: Node> Shared<N> {
         let mut taken = 0;
         while taken < AT_ONCE {
             let more = socket.receive(inbox);
-            // An error is a datagram as well, or one that comes again and again would hold up everything.
+            // An error is a datagram as well, or one that comes again and again would hold up
+            // everything.
             taken += 1;
             self.with(|node, _| {
                 for (from, bytes) in inbox.datagrams() {

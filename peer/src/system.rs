@@ -18,14 +18,14 @@ pub(crate) fn entropy() -> Result<[u8; 32], Error> {
     Ok(bytes)
 }
 
-/// What becomes of a datagram that the path does not take whole (`ip(7)`, IP_MTU_DISCOVER). Either way
-/// the kernel learns the MTU of each path from ICMP, and routers may not fragment what fits.
+/// What becomes of a datagram that the path does not take whole (`ip(7)`, IP_MTU_DISCOVER). Either
+/// way the kernel learns the MTU of each path from ICMP, and routers may not fragment what fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TooLong {
     /// It is an error (EMSGSIZE).
     Refused,
-    /// The kernel fragments it. What it cuts apart itself then leaves as if it had no MTU to keep to:
-    /// routers may fragment it.
+    /// The kernel fragments it. What it cuts apart itself then leaves as if it had no MTU to keep
+    /// to: routers may fragment it.
     Fragmented,
 }
 

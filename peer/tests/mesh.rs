@@ -12,7 +12,8 @@ use world::{Peer, assert_tail, checksums, http};
 
 #[test]
 fn the_mesh_carries_every_layer_past_the_death_of_a_supplier_and_of_the_tracker() {
-    // There is no fallback, and with less than twenty rounds of lag a chunk may be missed after a death.
+    // There is no fallback, and with less than twenty rounds of lag a chunk may be missed after a
+    // death.
     let mut mesh = Mesh::patient();
     let clip = mesh.world.clip(25);
     let whole = mesh.whole(&clip);
@@ -43,8 +44,8 @@ fn the_mesh_carries_every_layer_past_the_death_of_a_supplier_and_of_the_tracker(
     assert!(encoder.finish(LATER).0.success());
     assert_tail(&whole, &checksums(&rtmp.finish(LATER).1), 60);
     assert_tail(&whole, &checksums(&flv.finish(LATER).1), 60);
-    // The mesh plays in step: what is due as one comes is lost on it, until it has found neighbours with
-    // upload to spare for it; nothing later.
+    // The mesh plays in step: what is due as one comes is lost on it, until it has found neighbours
+    // with upload to spare for it; nothing later.
     let released = numbers(&late, "live/cam");
     let settled = released[0] + 240;
     let after: Vec<u64> = released.into_iter().filter(|frame| *frame >= settled).collect();

@@ -40,8 +40,8 @@ fn what_polluters_send_is_neither_played_nor_passed_on_and_they_are_shut_out() {
     let seed = format!("{}:7935", mesh.world.cdn());
     let mut honest: Vec<_> =
         (50..57).map(|n| mesh.viewer(n, &["live/cam"], &["--seed", &seed])).collect();
-    // This nginx lets nobody play what is not there yet, so the seed has nothing of the first group of
-    // pictures: what of it the source cannot give ten who come at once is lost.
+    // This nginx lets nobody play what is not there yet, so the seed has nothing of the first group
+    // of pictures: what of it the source cannot give ten who come at once is lost.
     const SETTLED: u64 = 64;
     honest[0].wait_for_frame(SETTLED);
     let player = mesh.world.play(&format!("rtmp://{}/live/cam", mesh.world.host(50)));

@@ -161,7 +161,8 @@ fn who_comes_late_is_handed_the_group_by_a_neighbour() {
     let mut broadcaster = world.broadcaster(&[]);
     let mut viewer = world.viewer(2, &["--play", "live/cam"]);
     let switch = Switch::new(&world, &[2, 4]);
-    // One keyframe at the beginning and none for twenty seconds: nginx would make it wait that long.
+    // One keyframe at the beginning and none for twenty seconds: nginx would make it wait that
+    // long.
     let clip = world.clip_with(12, 600);
     let encoder = world.publish(&clip, world.host(1), "live/cam");
     broadcaster.wait_for_frame(90);

@@ -13,7 +13,8 @@ const INTERFACE_NAME: usize = 15;
 /// The most hosts that a `repeat` makes.
 const MOST_REPEATS: u32 = 1000;
 
-/// What a topology file leaves open: how many of each repeated host, and which setting of the links.
+/// What a topology file leaves open: how many of each repeated host, and which setting of the
+/// links.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
     /// One of the file's `settings`; the file's own `setting` if `None`.

@@ -2,9 +2,9 @@
 //! read from TOML files whose values carry their units.
 //!
 //! A file may leave a number of hosts open (`viewers`) and name several settings of its links; a
-//! [`Choice`] closes both. What comes out is a checked [`Topology`]: names and addresses are unique,
-//! links end where there is something, interface names fit the kernel's 15 characters. A mistake is
-//! answered with file, line and field.
+//! [`Choice`] closes both. What comes out is a checked [`Topology`]: names and addresses are
+//! unique, links end where there is something, interface names fit the kernel's 15 characters. A
+//! mistake is answered with file, line and field.
 //!
 //! ```
 //! use nearcast_machine::Span;

@@ -3,8 +3,9 @@ use crate::Time;
 /// A state machine that is handed the time and its input, and asked for its output.
 ///
 /// The order of calls: [`handle`](Machine::handle) or [`expire`](Machine::expire), then
-/// [`poll`](Machine::poll) until it answers `None`, then sleep until [`deadline`](Machine::deadline)
-/// or the next input. Time never goes backwards from one call to the next.
+/// [`poll`](Machine::poll) until it answers `None`, then sleep until
+/// [`deadline`](Machine::deadline) or the next input. Time never goes backwards from one call to
+/// the next.
 ///
 /// ```
 /// use nearcast_machine::{Machine, Span, Time};

@@ -4,10 +4,10 @@
 //! cargo run -p nearcast-media --example capture -- LISTEN TARGET FILE
 //! ```
 //!
-//! It accepts one connection on `LISTEN`, connects to `TARGET`, passes all bytes on, and writes them
-//! to `FILE` in the order in which they came: a byte 0 (from the client) or 1 (from the server), a
-//! length in four bytes, big-endian, and as many bytes. It records up to 36 KiB and passes the rest
-//! on unseen.
+//! It accepts one connection on `LISTEN`, connects to `TARGET`, passes all bytes on, and writes
+//! them to `FILE` in the order in which they came: a byte 0 (from the client) or 1 (from the
+//! server), a length in four bytes, big-endian, and as many bytes. It records up to 36 KiB and
+//! passes the rest on unseen.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

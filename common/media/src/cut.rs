@@ -9,10 +9,10 @@ pub const CHUNK_MAX: usize = 1250;
 
 /// Cuts the body of a unit into chunks: ranges of the body, in order, without gap or overlap.
 ///
-/// Consecutive NAL units of H.264, each with its length in front, are packed together while they fit
-/// into [`CHUNK_MAX`]; one that does not fit alone is cut every `CHUNK_MAX` bytes, together with what
-/// stands before the first slice, as is every other kind of body. A pure function of its arguments, so
-/// that every node derives the same chunks. An empty body is one empty chunk.
+/// Consecutive NAL units of H.264, each with its length in front, are packed together while they
+/// fit into [`CHUNK_MAX`]; one that does not fit alone is cut every `CHUNK_MAX` bytes, together
+/// with what stands before the first slice, as is every other kind of body. A pure function of its
+/// arguments, so that every node derives the same chunks. An empty body is one empty chunk.
 ///
 /// ```
 /// # use nearcast_media::{Kind, cut};
@@ -28,8 +28,8 @@ pub fn cut(kind: Kind, body: &[u8]) -> Vec<Range<usize>> {
             holds_slice |= slice;
             continue;
         }
-        // What stands before the first slice is of no use without it, and a chunk of its own would be one
-        // more for each picture.
+        // What stands before the first slice is of no use without it, and a chunk of its own would
+        // be one more for each picture.
         let leads_on = !holds_slice && piece.len() > CHUNK_MAX;
         if !open.is_empty() && !leads_on {
             chunks.push(std::mem::replace(&mut open, piece.start..piece.start));

@@ -9,8 +9,8 @@ use crate::{Error, Kind, Media};
 /// The file header and the first back pointer, for a stream with audio and video (E.2, E.3).
 pub const HEADER: [u8; 13] = *b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00";
 
-/// Writes one tag and its back pointer, as HTTP-FLV and files hold them (E.4.1). Nothing is written of a
-/// body beyond the 16 MiB that a tag can say.
+/// Writes one tag and its back pointer, as HTTP-FLV and files hold them (E.4.1). Nothing is written
+/// of a body beyond the 16 MiB that a tag can say.
 pub fn encode_tag(media: &Media, out: &mut Vec<u8>) {
     let length = media.body.len();
     if length >= 1 << 24 {
@@ -30,8 +30,8 @@ pub fn encode_tag(media: &Media, out: &mut Vec<u8>) {
 
 const TAG_HEADER: usize = 11;
 
-/// Reads the tag at the beginning of `bytes`, with its back pointer, and says how many bytes it took. The
-/// tag is `None` if it is of a type that is no media.
+/// Reads the tag at the beginning of `bytes`, with its back pointer, and says how many bytes it
+/// took. The tag is `None` if it is of a type that is no media.
 ///
 /// # Errors
 /// [`Error::Incomplete`] if more bytes are needed.

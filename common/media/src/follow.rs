@@ -134,8 +134,8 @@ impl Follower {
         if !self.overflowed && self.held.len() as u64 == missing {
             self.give_numbers(epoch, from, |_| true);
         } else if !self.overflowed && without_headers == missing {
-            // nginx-rtmp sends the audio's sequence header in front of the first audio message that a
-            // player gets, which may be behind the first picture.
+            // nginx-rtmp sends the audio's sequence header in front of the first audio message that
+            // a player gets, which may be behind the first picture.
             self.give_numbers(epoch, from, |media| !is_header(media));
         } else {
             if missing > 0 {

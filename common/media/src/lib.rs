@@ -1,14 +1,14 @@
 //! RTMP, FLV and H.264 without I/O: what a livestream is made of, read and written as plain values.
 //!
 //! Everything that arrives here came from a network or a file of somebody else. No function of this
-//! crate panics on it, sizes an allocation by an unchecked length, or keeps more of it than a stated
-//! bound.
+//! crate panics on it, sizes an allocation by an unchecked length, or keeps more of it than a
+//! stated bound.
 //!
 //! The way of one frame through the crate: [`rtmp::Server`] or [`rtmp::Client`] takes it off a
 //! connection as a [`Media`] message; the broadcaster's [`Numberer`] gives it a number and a
 //! [`stamp`]; [`cut()`] divides the resulting [`Unit`] into chunks that are the same on every node;
-//! whoever reads the stream from a relay finds the numbers again with a [`Follower`], and a [`Placer`]
-//! tells where a unit's chunks stand in their layer.
+//! whoever reads the stream from a relay finds the numbers again with a [`Follower`], and a
+//! [`Placer`] tells where a unit's chunks stand in their layer.
 
 mod cursor;
 mod cut;

@@ -26,13 +26,14 @@ impl Numberer {
         Numberer { epoch, next: 0, frames: 0, tally: None, headers, sealing: None }
     }
 
-    /// One whose pictures have rooms for signatures (see [`seal`](crate::seal)), which `key` verifies.
+    /// One whose pictures have rooms for signatures (see [`seal`](crate::seal)), which `key`
+    /// verifies.
     pub fn sealed(epoch: u32, key: [u8; 32]) -> Numberer {
         Numberer { sealing: Some(Sealing::new(key)), ..Numberer::new(epoch) }
     }
 
-    /// The next unit of the stream, captured (received from the encoder) at `captured`. Its body holds
-    /// the stamp and is what must be sent on, to the CDN and by chunks alike.
+    /// The next unit of the stream, captured (received from the encoder) at `captured`. Its body
+    /// holds the stamp and is what must be sent on, to the CDN and by chunks alike.
     pub fn number(&mut self, captured: Time, media: Media) -> Unit {
         let number = self.next;
         self.next += 1;

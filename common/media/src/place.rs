@@ -74,13 +74,13 @@ impl Tally {
     }
 }
 
-/// Finds the [`Place`] of each unit: at the broadcaster, where every unit passes, and at whoever reads
-/// the stream from a relay alike.
+/// Finds the [`Place`] of each unit: at the broadcaster, where every unit passes, and at whoever
+/// reads the stream from a relay alike.
 ///
 /// The broadcaster's [`Numberer`](crate::Numberer) counts the chunks of each layer and writes the
-/// counts into the stamps, so that a reader knows them from the first stamped picture on. The counts
-/// are of what comes *before* the picture, for a stamp cannot depend on its own length. Units without
-/// a stamp follow by the same arithmetic; after a gap they wait for the next picture.
+/// counts into the stamps, so that a reader knows them from the first stamped picture on. The
+/// counts are of what comes *before* the picture, for a stamp cannot depend on its own length.
+/// Units without a stamp follow by the same arithmetic; after a gap they wait for the next picture.
 #[derive(Debug, Default)]
 pub struct Placer {
     known: Option<Known>,
@@ -123,8 +123,8 @@ impl Placer {
     }
 }
 
-/// Fields of a stamp that hold a sequence header each, so that whoever has a keyframe can begin with
-/// it: a tag for each kind.
+/// Fields of a stamp that hold a sequence header each, so that whoever has a keyframe can begin
+/// with it: a tag for each kind.
 const VIDEO_HEADER: u8 = 2;
 const AUDIO_HEADER: u8 = 3;
 
@@ -139,8 +139,8 @@ pub(crate) fn header_extension(kind: Kind, body: &Bytes) -> Option<Extension> {
 }
 
 impl Stamp {
-    /// The sequence headers that are valid from this picture on, as message bodies. A keyframe's stamp
-    /// has those that fit, so that a keyframe can be played by who never saw the beginning.
+    /// The sequence headers that are valid from this picture on, as message bodies. A keyframe's
+    /// stamp has those that fit, so that a keyframe can be played by who never saw the beginning.
     pub fn headers(&self) -> impl Iterator<Item = (Kind, &Bytes)> {
         self.extensions.iter().filter_map(|field| match field.tag {
             VIDEO_HEADER => Some((Kind::Video, &field.value)),
@@ -193,8 +193,8 @@ mod tests {
     }
 
     proptest! {
-        /// Who reads a relay from the middle, with holes in it, comes to the broadcaster's answer for
-        /// every unit, or to none.
+        /// Who reads a relay from the middle, with holes in it, comes to the broadcaster's answer
+        /// for every unit, or to none.
         #[test]
         fn every_reader_comes_to_the_same_places(
             sent in units(),

@@ -1,11 +1,12 @@
 //! Room for signatures in the stamps of a stream.
 //!
-//! A broadcaster signs the chunks of its stream in groups, and the signatures travel in the stamps of the
-//! pictures, so that whoever has the stream from a relay can prove its chunks as the broadcaster can. A
-//! group is all chunks since the picture before, up to and with this picture's: its signature covers the
-//! very bytes that it stands in. So the picture is stamped with *rooms* of [`ROOM_LEN`] bytes, signed
-//! with these blank, and the signatures are filled in afterwards. A room is found again by the mark in
-//! front of it, and neither of them has a byte that emulation prevention would change.
+//! A broadcaster signs the chunks of its stream in groups, and the signatures travel in the stamps
+//! of the pictures, so that whoever has the stream from a relay can prove its chunks as the
+//! broadcaster can. A group is all chunks since the picture before, up to and with this picture's:
+//! its signature covers the very bytes that it stands in. So the picture is stamped with *rooms* of
+//! [`ROOM_LEN`] bytes, signed with these blank, and the signatures are filled in afterwards. A room
+//! is found again by the mark in front of it, and neither of them has a byte that emulation
+//! prevention would change.
 //!
 //! What is signed, and how, this crate does not know.
 //!

@@ -41,8 +41,8 @@ pub struct Stamp {
     pub frame: u64,
     /// When the broadcaster's peer received it, CLOCK_REALTIME.
     pub captured: Time,
-    /// Further fields, such as key material; those with an unknown tag are to be ignored. Together they
-    /// have at most [`EXTENSIONS_MAX`] bytes, with two bytes of overhead each.
+    /// Further fields, such as key material; those with an unknown tag are to be ignored. Together
+    /// they have at most [`EXTENSIONS_MAX`] bytes, with two bytes of overhead each.
     pub extensions: Vec<Extension>,
 }
 
@@ -63,13 +63,13 @@ const VERSION: u8 = 1;
 /// D.1.6
 const USER_DATA_UNREGISTERED: usize = 5;
 
-/// SEI messages of others may be long; ours lies within this many bytes of an SEI NAL unit, or is not
-/// seen.
+/// SEI messages of others may be long; ours lies within this many bytes of an SEI NAL unit, or is
+/// not seen.
 const LOOK: usize = 4096;
 
-/// Puts `stamp` into an AVC video message body (the FLV tag body), after an access unit delimiter if
-/// there is one, before everything else. `None` if the body is no H.264 picture, or the stamp is too
-/// long for it.
+/// Puts `stamp` into an AVC video message body (the FLV tag body), after an access unit delimiter
+/// if there is one, before everything else. `None` if the body is no H.264 picture, or the stamp is
+/// too long for it.
 pub fn insert(body: &[u8], stamp: &Stamp) -> Option<Bytes> {
     let (start, length_size) = nal_units(body)?;
     let sei = stamp.sei()?;

@@ -48,8 +48,8 @@ pub struct Unit {
     pub kind: Kind,
     /// The temporal layer it belongs to.
     pub layer: Layer,
-    /// Whether decoding of the video can begin with it: an H.264 IDR, or what FLV calls a keyframe of
-    /// another codec. False for audio and data.
+    /// Whether decoding of the video can begin with it: an H.264 IDR, or what FLV calls a keyframe
+    /// of another codec. False for audio and data.
     pub keyframe: bool,
     /// Whether it is a sequence header or metadata, which a player needs before anything else.
     pub header: bool,

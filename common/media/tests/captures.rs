@@ -247,8 +247,8 @@ fn layers_of_the_clip_are_those_x264_was_told_to_make() {
             assert_eq!(h264::dimensions(config.sps[0]), Some((160, 120)));
         }
     }
-    // In decoding order: the P picture first, then what lies before it, a B picture that is referred
-    // to in its middle. Only two pictures are left for the last of them.
+    // In decoding order: the P picture first, then what lies before it, a B picture that is
+    // referred to in its middle. Only two pictures are left for the last of them.
     let group = format!("I{}PBb", "PBbb".repeat(7));
     assert_eq!(kinds[..64], group.repeat(2));
 }

@@ -1,11 +1,12 @@
-//! How fast the fabric answers as a program: over loopback sockets, beside the same fabric in memory.
+//! How fast the fabric answers as a program: over loopback sockets, beside the same fabric in
+//! memory.
 //!
 //!     cargo bench -p nearcast-controller --bench fabric -- inspection
 //!     cargo bench -p nearcast-controller --bench fabric -- peering
 //!     cargo bench -p nearcast-controller --bench fabric -- switches
 //!
-//! Without a name it runs them all; `--help` of each has its settings. `docs/controller-speed.md` says what
-//! the figures mean.
+//! Without a name it runs them all; `--help` of each has its settings. `docs/controller-speed.md`
+//! says what the figures mean.
 
 mod captures;
 mod frames;

@@ -70,8 +70,8 @@ struct Flags {
     ack: bool,
 }
 
-/// The frames of a TCP connection in which that is said, from its SYN on, in segments of at most `mss`
-/// bytes, and the ports they come in by.
+/// The frames of a TCP connection in which that is said, from its SYN on, in segments of at most
+/// `mss` bytes, and the ports they come in by.
 pub(crate) fn frames(
     said: &[Said],
     client: (Host, SocketAddrV4),

@@ -1,4 +1,5 @@
-//! A switch as the fabric sees one, without its tables: it says what it is and confirms what it is told.
+//! A switch as the fabric sees one, without its tables: it says what it is and confirms what it is
+//! told.
 
 use rust_openflow::v13::{
     Action, Body, Desc, Features, Match, Message, MultipartReply, NO_BUFFER, PacketIn,
@@ -94,7 +95,8 @@ impl Switch {
         (told, reply.map(|body| Message::new(message.xid, body)))
     }
 
-    /// It holds nothing. What it holds later it does not know, and so leaves audits without an answer.
+    /// It holds nothing. What it holds later it does not know, and so leaves audits without an
+    /// answer.
     fn describe(&self, request: &Request) -> Option<Reply> {
         let port = |number| Port::new(number, format!("s{}-eth{number}", self.datapath_id));
         Some(match request {

@@ -22,7 +22,8 @@ pub(crate) trait Wire {
     /// Sends a message to the controller.
     fn send(&mut self, message: Message) -> Result<(), String>;
 
-    /// The next thing that the controller says. It is answered before anything else is said or heard.
+    /// The next thing that the controller says. It is answered before anything else is said or
+    /// heard.
     fn told(&mut self) -> Result<Told, String>;
 
     /// Sees that everything said so far was handled.

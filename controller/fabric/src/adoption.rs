@@ -1,14 +1,15 @@
 //! Going on with another controller's streams.
 //!
-//! At a takeover there is a [`Replica`] of what the master before meant, and there are the switches, which
-//! hold what it did. The replica is turned into streams, roles and peerings *before* the switches are
-//! read, so that what they hold is compared with that, and what is right stays untouched. **About
-//! entries the switches are right**: whoever has a bucket has joined, and who has none has not, whatever
-//! the replica says; it may lack the last moments. About what entries mean the replica is.
+//! At a takeover there is a [`Replica`] of what the master before meant, and there are the
+//! switches, which hold what it did. The replica is turned into streams, roles and peerings
+//! *before* the switches are read, so that what they hold is compared with that, and what is right
+//! stays untouched. **About entries the switches are right**: whoever has a bucket has joined, and
+//! who has none has not, whatever the replica says; it may lack the last moments. About what
+//! entries mean the replica is.
 //!
-//! The replica came from elsewhere. What does not fit (an address that is not virtual, a tree that is
-//! none, more than there may be) is left out; what is wrong about hosts and links shows as it would
-//! have without a takeover.
+//! The replica came from elsewhere. What does not fit (an address that is not virtual, a tree that
+//! is none, more than there may be) is left out; what is wrong about hosts and links shows as it
+//! would have without a takeover.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,8 @@ use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 const LONGEST: Span = Span::from_secs(60);
 /// Generations above this are left to those who come after: they only rise.
 const HIGHEST_GENERATION: u32 = u32::MAX / 4 * 3;
-/// Members are offered their part anew this long after their switch was read: theirs may run out soon.
+/// Members are offered their part anew this long after their switch was read: theirs may run out
+/// soon.
 const RENEW: Span = Span::from_millis(200);
 
 impl Fabric {
@@ -97,8 +99,8 @@ impl Fabric {
             self.limit_reached(Limit::Replica);
             return;
         }
-        // Its entries are there already, or gone while nobody listened: then they are made again, fall idle
-        // and so show that it is over.
+        // Its entries are there already, or gone while nobody listened: then they are made again,
+        // fall idle and so show that it is over.
         let ConnectionKey { client, server } = connection;
         let ends = [(Some(client_at), client, server), (part.ends[1], server, client)];
         for (at, from, to) in ends {
@@ -125,8 +127,8 @@ impl Fabric {
         *self.roles_of.entry(part.mac).or_default() += 1;
     }
 
-    /// Learns a host where the other controller knew it. Which ports are up will be known when the switch
-    /// has been read.
+    /// Learns a host where the other controller knew it. Which ports are up will be known when the
+    /// switch has been read.
     fn adopt_host(&mut self, mac: Mac, connection: ConnectionKey, at: Attachment) {
         let ours = mac == self.config.virtual_range.mac() || pipeline::is_tag(mac);
         if mac.is_multicast() || ours || self.topology.is_trunk(at) {
@@ -224,8 +226,8 @@ impl Fabric {
         })
     }
 
-    /// Whether branches are a tree from `root` along links that are known: chunks that took anything
-    /// else could turn in a loop.
+    /// Whether branches are a tree from `root` along links that are known: chunks that took
+    /// anything else could turn in a loop.
     fn is_tree(&self, root: DatapathId, branches: &Branches) -> bool {
         let mut entered = BTreeSet::from([root]);
         let mut walk = vec![root];
@@ -270,8 +272,8 @@ impl Fabric {
         self.event(Event::PeeringAdopted { stream, broadcaster, switch, viewers });
     }
 
-    /// A switch told which groups it holds, for the first time since the takeover: who has a bucket has
-    /// joined. A group that the switch lost says nothing, and is put back.
+    /// A switch told which groups it holds, for the first time since the takeover: who has a bucket
+    /// has joined. A group that the switch lost says nothing, and is put back.
     pub(crate) fn believe_buckets(&mut self, id: DatapathId, groups: &BTreeMap<u32, Group>) {
         if !self.adopted.remove(&id) {
             return;

@@ -42,7 +42,8 @@ impl Aliases {
         Some((address, true))
     }
 
-    /// Gives a host the alias that another controller gave it; `false` if it or the alias has another.
+    /// Gives a host the alias that another controller gave it; `false` if it or the alias has
+    /// another.
     pub(crate) fn adopt(
         &mut self,
         place: Place,

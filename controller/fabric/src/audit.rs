@@ -1,10 +1,10 @@
 //! Noticing that somebody else changed what a switch holds, without waiting for a reconnection.
 //!
-//! Every entry of ours asks the switch to tell of its end, so one that is deleted by hand is put back
-//! in the time of one message each way. What makes no message (a group whose buckets were changed, an
-//! entry whose actions were) is found by asking: now and then for the number of entries with our cookie
-//! and for the groups, which is cheap, and less often for every entry. What should be there and is not
-//! is put back; what is ours and should not be there is removed.
+//! Every entry of ours asks the switch to tell of its end, so one that is deleted by hand is put
+//! back in the time of one message each way. What makes no message (a group whose buckets were
+//! changed, an entry whose actions were) is found by asking: now and then for the number of entries
+//! with our cookie and for the groups, which is cheap, and less often for every entry. What should
+//! be there and is not is put back; what is ours and should not be there is removed.
 
 use rust_openflow::v13::{
     Body, FlowMod, FlowRemoved, FlowRemovedReason, FlowStatsRequest, MultipartReply,

@@ -1,12 +1,13 @@
 //! Bringing a stream's chunks to every switch with a viewer.
 //!
 //! Chunks between switches carry the tag of a tree in their destination MAC address, set by the
-//! broadcaster's switch and understood by the switches of that tree alone. A tree is replaced in two
-//! steps (per-packet consistent updates: Reitblatt et al., SIGCOMM 2012): the new one is laid beside the
-//! old, under a tag that nobody sends yet; once every switch in it has confirmed, one change of the
-//! group at the broadcaster's switch sends chunks that way instead. Each chunk so goes by one whole
-//! tree or the other. None is lost, none arrives twice, and none can turn in a loop, in whatever order
-//! messages reach the switches. The old tree is cleared away when nothing can be under way on it.
+//! broadcaster's switch and understood by the switches of that tree alone. A tree is replaced in
+//! two steps (per-packet consistent updates: Reitblatt et al., SIGCOMM 2012): the new one is laid
+//! beside the old, under a tag that nobody sends yet; once every switch in it has confirmed, one
+//! change of the group at the broadcaster's switch sends chunks that way instead. Each chunk so
+//! goes by one whole tree or the other. None is lost, none arrives twice, and none can turn in a
+//! loop, in whatever order messages reach the switches. The old tree is cleared away when nothing
+//! can be under way on it.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

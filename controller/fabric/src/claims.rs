@@ -1,10 +1,10 @@
 //! Who is believed when two say that they are the same host, or have the same address.
 //!
-//! A host may move, and an address may pass to another host; but a frame that says so may also be made
-//! up, by a host that wants another's traffic. So whoever had it is asked first, where he was. If he
-//! answers, nothing changes, and the duplicate is told of; if he does not within [`PROOF`], it is true.
-//! (Duplicate addresses are found the same way, whoever is at fault.) A host whose port went down is not
-//! asked: it is not there.
+//! A host may move, and an address may pass to another host; but a frame that says so may also be
+//! made up, by a host that wants another's traffic. So whoever had it is asked first, where he was.
+//! If he answers, nothing changes, and the duplicate is told of; if he does not within [`PROOF`],
+//! it is true. (Duplicate addresses are found the same way, whoever is at fault.) A host whose port
+//! went down is not asked: it is not there.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -115,8 +115,8 @@ impl Fabric {
         self.frame_out(at, frame);
     }
 
-    /// A host spoke, at an edge port: it is there, and whoever claims to be it or to have what it has
-    /// does so beside it.
+    /// A host spoke, at an edge port: it is there, and whoever claims to be it or to have what it
+    /// has does so beside it.
     pub(crate) fn heard(&mut self, mac: Mac, address: Option<IpAddr>, at: Attachment) {
         let host = Some(Claim::Host(mac));
         for claim in [host, address.map(Claim::Address)].into_iter().flatten() {

@@ -33,8 +33,8 @@ pub struct Config {
     pub cdn: Vec<SocketAddr>,
     /// Who may take part.
     pub policy: Policy,
-    /// By which part the direct path must be shorter than the one by the CDN: with 0.1, at most nine
-    /// tenths of it. From 0 to below 1.
+    /// By which part the direct path must be shorter than the one by the CDN: with 0.1, at most
+    /// nine tenths of it. From 0 to below 1.
     pub margin: f64,
     /// Inspect and report, what peerings there would be as well, but form none.
     pub observe_only: bool,
@@ -125,8 +125,8 @@ pub struct Limits {
     pub viewers: usize,
     /// Frames held while their destination is asked for.
     pub held_frames: usize,
-    /// Packet-ins a second, per switch: LLDP and ARP (with IPv6 neighbour discovery) each. A quarter of
-    /// this, and of what frames to hosts not known may take, is what one port may take.
+    /// Packet-ins a second, per switch: LLDP and ARP (with IPv6 neighbour discovery) each. A
+    /// quarter of this, and of what frames to hosts not known may take, is what one port may take.
     pub control_rate: u32,
     /// Packet-ins a second, per switch: copies of RTMP segments.
     pub rtmp_rate: u32,

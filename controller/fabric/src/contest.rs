@@ -1,10 +1,11 @@
 //! Two connections that say they are of the same switch.
 //!
-//! A switch that was cut off is often back before the end of its old connection is noticed. But there may
-//! also be a second switch with the same datapath id, by mistake or malice; if whoever comes later were
-//! believed, the two would replace each other for ever, and each time one's ports would be taken for the
-//! other's. So the connection that is there is asked for an echo: if it answers, it stays, and the other one is
-//! refused; if it does not within [`PROOF`], the other one takes its place.
+//! A switch that was cut off is often back before the end of its old connection is noticed. But
+//! there may also be a second switch with the same datapath id, by mistake or malice; if whoever
+//! comes later were believed, the two would replace each other for ever, and each time one's ports
+//! would be taken for the other's. So the connection that is there is asked for an echo: if it
+//! answers, it stays, and the other one is refused; if it does not within [`PROOF`], the other one
+//! takes its place.
 
 use nearcast_machine::{Span, Time};
 

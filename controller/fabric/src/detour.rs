@@ -1,20 +1,22 @@
 //! Ways round a link, for the time until the controller has heard that it is down.
 //!
-//! A switch whose link goes down turns to another port by itself (a group of type FAST FAILOVER), long
-//! before anybody can tell it where to. That may not close a loop, whatever else is down. So what is
-//! turned away does not go on towards its host by another way, as a loop-free alternate (RFC 5286)
-//! would, but *round the link*, to its other end: as by the bypass tunnels of RFC 4090 (facility backup).
-//! On the way it is labelled, and labelled frames are handed on from port to port by the label alone;
-//! who cannot hand one on drops it. From the other end it goes on as if it had come over the link.
+//! A switch whose link goes down turns to another port by itself (a group of type FAST FAILOVER),
+//! long before anybody can tell it where to. That may not close a loop, whatever else is down. So
+//! what is turned away does not go on towards its host by another way, as a loop-free alternate
+//! (RFC 5286) would, but *round the link*, to its other end: as by the bypass tunnels of RFC 4090
+//! (facility backup). On the way it is labelled, and labelled frames are handed on from port to
+//! port by the label alone; who cannot hand one on drops it. From the other end it goes on as if it
+//! had come over the link.
 //!
-//! This is safe by construction. The way round is a path without repetition, and nothing on it turns
-//! aside again, so it ends. At its end the frame is nearer to its host than where the link began, for
-//! links to hosts' switches are chosen on shortest paths alone. Each link, or way round one, that a frame
-//! takes brings it nearer; so it takes none twice, with any number of links down.
+//! This is safe by construction. The way round is a path without repetition, and nothing on it
+//! turns aside again, so it ends. At its end the frame is nearer to its host than where the link
+//! began, for links to hosts' switches are chosen on shortest paths alone. Each link, or way round
+//! one, that a frame takes brings it nearer; so it takes none twice, with any number of links down.
 //!
-//! Every link on a cycle has one, so every link whose loss does not cut the network in two. Ways round are
-//! taken from the fundamental cycles of a breadth-first tree: one walk over the graph and one along each
-//! cycle finds all of them. A way that was chosen stays while its links live, and with it the label.
+//! Every link on a cycle has one, so every link whose loss does not cut the network in two. Ways
+//! round are taken from the fundamental cycles of a breadth-first tree: one walk over the graph and
+//! one along each cycle finds all of them. A way that was chosen stays while its links live, and
+//! with it the label.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -110,12 +112,13 @@ impl Detours {
     }
 }
 
-/// A way round each direction of each link that is on a cycle, and not a longer one than the shortest
-/// fundamental cycle it is on has.
+/// A way round each direction of each link that is on a cycle, and not a longer one than the
+/// shortest fundamental cycle it is on has.
 fn ways_round(alive: &[Link]) -> BTreeMap<Attachment, Vec<Link>> {
     let tree = Tree::of(alive);
     let mut cycles: Vec<Vec<Link>> = Vec::new();
-    // By the port a link leaves by: how many links its cycle has, which one that is, and where in it.
+    // By the port a link leaves by: how many links its cycle has, which one that is, and where in
+    // it.
     let mut shortest: BTreeMap<Attachment, (usize, usize, usize)> = BTreeMap::new();
     for link in alive {
         let Some(cycle) = tree.closed_by(*link).filter(|cycle| cycle.len() <= LONGEST + 1) else {
@@ -176,7 +179,8 @@ impl Tree {
         Tree { up }
     }
 
-    /// The cycle that a link closes with the tree, all links in one direction; none if it is of the tree.
+    /// The cycle that a link closes with the tree, all links in one direction; none if it is of the
+    /// tree.
     fn closed_by(&self, (a, b): Link) -> Option<Vec<Link>> {
         let is_up = |at: Attachment, to: Attachment| {
             self.up.get(&at.switch).is_some_and(|(link, _)| *link == (at, to))

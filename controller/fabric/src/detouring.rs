@@ -1,8 +1,8 @@
 //! Entries and groups by which switches turn frames round a link that is down.
 //!
-//! What leads to a host over a link says only by which port (in the metadata), and the last table has one
-//! entry for each such port: so it takes a group for each link, not for each host, and no entry of a host
-//! changes when a way round does.
+//! What leads to a host over a link says only by which port (in the metadata), and the last table
+//! has one entry for each such port: so it takes a group for each link, not for each host, and no
+//! entry of a host changes when a way round does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::pipeline::{self, INSPECT, LINKS};
 use crate::switch::Concern;
 use crate::{Attachment, DatapathId};
 
-/// How long after a change ways round are worked out: a network that comes up is better looked at once.
-/// What must be quick does not wait for it.
+/// How long after a change ways round are worked out: a network that comes up is better looked at
+/// once. What must be quick does not wait for it.
 const QUIET: Span = Span::from_secs(1);
 
 impl Fabric {
@@ -74,7 +74,8 @@ impl Fabric {
         }
     }
 
-    /// Brings the entries by which frames leave by a port that leads to a switch to the way round it.
+    /// Brings the entries by which frames leave by a port that leads to a switch to the way round
+    /// it.
     pub(crate) fn write_link(&mut self, at: Attachment) {
         self.set_entry(at.switch, &Concern::Common, pipeline::back_by_link(at.port));
         let Some(switch) = self.switches.get(&at.switch).filter(|s| !s.refuses_detours) else {

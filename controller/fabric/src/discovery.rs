@@ -3,8 +3,8 @@
 //! A host could send LLDP frames of its own and so invent a link, drawing traffic to itself. Every
 //! probe therefore carries an organisationally specific TLV with the time it was sent and a keyed
 //! hash over datapath id, port and time. A probe that is old, whose hash is wrong, or which arrived
-//! before is ignored: what a host saw leave its switch it cannot play back elsewhere later. Two hosts
-//! that pass probes on to each other at once are not told from a wire, for they are one.
+//! before is ignored: what a host saw leave its switch it cannot play back elsewhere later. Two
+//! hosts that pass probes on to each other at once are not told from a wire, for they are one.
 //!
 //! The time in it, less what the control channels take, is also how long the link is.
 
@@ -22,8 +22,8 @@ const LOCAL: u8 = 7;
 const ORGANISATION: [u8; 4] = [0x02, 0x6e, 0x63, 0x01];
 const TAG_LEN: usize = 16;
 
-/// Probes of one port that may be under way at once: the one of the round, and the one by which a link
-/// that was just found is asked for its other direction.
+/// Probes of one port that may be under way at once: the one of the round, and the one by which a
+/// link that was just found is asked for its other direction.
 const UNDER_WAY: usize = 2;
 
 /// Makes probes and recognises its own.
@@ -75,8 +75,8 @@ impl Prober {
         self.under_way.remove(&from);
     }
 
-    /// Reads the payload of an LLDP frame; `None` unless it is a probe of ours, no older than `age`,
-    /// that did not arrive before.
+    /// Reads the payload of an LLDP frame; `None` unless it is a probe of ours, no older than
+    /// `age`, that did not arrive before.
     pub(crate) fn receive(&mut self, payload: &[u8], now: Time, age: Span) -> Option<Probe> {
         let probe = self.parse(payload)?;
         let under_way = self.under_way.get_mut(&probe.from)?;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::topology::{Upstreams, heaviest};
 use crate::{Attachment, DatapathId};
 
-/// One tree, from the broadcaster's switch to every switch with a viewer: each link of it carries each
-/// chunk once.
+/// One tree, from the broadcaster's switch to every switch with a viewer: each link of it carries
+/// each chunk once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tree {
     /// What chunks are tagged with between the switches of this tree, and of no other.
@@ -40,11 +40,13 @@ pub(crate) struct Branch {
 /// Switches and the links between them, whatever the tag.
 pub(crate) type Branches = BTreeMap<DatapathId, Branch>;
 
-/// The branches from `root` to each of `leaves` that can be reached, by a shortest way to every one.
+/// The branches from `root` to each of `leaves` that can be reached, by a shortest way to every
+/// one.
 ///
-/// What `before` had and still is a shortest way stays, so that no viewer's chunks are moved because
-/// another came. Of equal ways the others take the one that needs the fewest links more (Takahashi and
-/// Matsuyama 1980, held to shortest paths), and of those the one that weighs most for this stream.
+/// What `before` had and still is a shortest way stays, so that no viewer's chunks are moved
+/// because another came. Of equal ways the others take the one that needs the fewest links more
+/// (Takahashi and Matsuyama 1980, held to shortest paths), and of those the one that weighs most
+/// for this stream.
 pub(crate) fn grow(
     upstreams: &Upstreams,
     root: DatapathId,
@@ -95,8 +97,8 @@ fn path_before(
     Some(links)
 }
 
-/// The fewest links, all on shortest ways, from switches that have branches to a leaf; none if it has
-/// one itself or cannot be reached.
+/// The fewest links, all on shortest ways, from switches that have branches to a leaf; none if it
+/// has one itself or cannot be reached.
 fn path_to(
     upstreams: &Upstreams,
     branches: &Branches,
@@ -146,8 +148,8 @@ impl Tag {
 
 /// Gives out tags, each to one tree at a time.
 ///
-/// Like virtual addresses, a tag is not given out again soon after it came back: a chunk of an old tree
-/// that is still under way must not be taken for one of a new.
+/// Like virtual addresses, a tag is not given out again soon after it came back: a chunk of an old
+/// tree that is still under way must not be taken for one of a new.
 #[derive(Debug, Clone)]
 pub(crate) struct Tags {
     taken: BTreeSet<Tag>,

@@ -1,17 +1,20 @@
 //! Which of two controllers decides.
 //!
-//! Two cannot agree on anything without a third if what joins them may break: each may be the only one
-//! left. Here the switches are the third. A switch takes changes only from its master, and makes that
-//! the controller which asked with the newest generation id (OpenFlow 1.3.5 6.3.6), so at no switch do
-//! two ever decide, whatever either of them believes. What the two tell each other serves only to change
-//! seldom:
+//! Two cannot agree on anything without a third if what joins them may break: each may be the only
+//! one left. Here the switches are the third. A switch takes changes only from its master, and
+//! makes that the controller which asked with the newest generation id (OpenFlow 1.3.5 6.3.6), so
+//! at no switch do two ever decide, whatever either of them believes. What the two tell each other
+//! serves only to change seldom:
 //!
-//! - Each tells the other, several times in a *lease*, whether it is master and the highest generation
-//!   it knows. Who hears a master stands by. Who hears none for a lease takes a generation above every
-//!   one it knows, ending in its own rank so that two never take the same, and asks to be master with it.
-//! - Of two that stand by, the one of higher rank goes first. A master is not replaced for its rank.
-//! - A master that learns of a higher generation than its own, from the other or from a switch, stands
-//!   by at once. So of two masters one is left as soon as they hear of each other, or share a switch.
+//! - Each tells the other, several times in a *lease*, whether it is master and the highest
+//!   generation it knows. Who hears a master stands by. Who hears none for a lease takes a
+//!   generation above every one it knows, ending in its own rank so that two never take the same,
+//!   and asks to be master with it.
+//! - Of two that stand by, the one of higher rank goes first. A master is not replaced for its
+//!   rank.
+//! - A master that learns of a higher generation than its own, from the other or from a switch,
+//!   stands by at once. So of two masters one is left as soon as they hear of each other, or share
+//!   a switch.
 //! - If it was a switch that told, and the other is not heard, what joins the two is broken and the
 //!   other decides: it is let alone for [`PATIENCE`] before it is taken for dead.
 

@@ -46,8 +46,9 @@ pub enum Event {
     Undecodable { switch: DatapathId, reason: String },
     /// A switch answered a message with an error (OpenFlow 1.3.5 7.4.4).
     SwitchError { switch: DatapathId, kind: u16, code: u16, concerning: &'static str },
-    /// Somebody else had changed what a switch holds of ours: so many entries, and groups and meters, were
-    /// put back or put right, and so many entries removed that should not have been there.
+    /// Somebody else had changed what a switch holds of ours: so many entries, and groups and
+    /// meters, were put back or put right, and so many entries removed that should not have been
+    /// there.
     Restored { switch: DatapathId, entries: usize, removed: usize, groups: usize },
     /// With two controllers: what this one is from now on, to all its switches.
     Standing { role: &'static str, generation: u64 },
@@ -66,8 +67,8 @@ pub enum Event {
         address: Option<IpAddr>,
         at: Attachment,
     },
-    /// Two hosts say that they are the same, or have the same address. The one at `at` was there first,
-    /// still answers, and is believed.
+    /// Two hosts say that they are the same, or have the same address. The one at `at` was there
+    /// first, still answers, and is believed.
     Duplicate {
         what: Duplicate,
         #[serde(serialize_with = "text::serialize")]
@@ -151,8 +152,9 @@ pub enum Event {
         switch: DatapathId,
         volatile: PeeringAddresses,
     },
-    /// The copies of a peering between switches go another way from now on: `links` are the ports they
-    /// leave by, one copy each. The switches confirmed all of it before the first copy went there.
+    /// The copies of a peering between switches go another way from now on: `links` are the ports
+    /// they leave by, one copy each. The switches confirmed all of it before the first copy went
+    /// there.
     PeeringRouted {
         #[serde(serialize_with = "text::serialize")]
         stream: StreamName,
@@ -209,8 +211,8 @@ pub enum Event {
         switch: DatapathId,
         viewers: usize,
     },
-    /// After a restart: a switch holds hosts, aliases or peerings of the controller before. They are
-    /// left in place until its offers have run out.
+    /// After a restart: a switch holds hosts, aliases or peerings of the controller before. They
+    /// are left in place until its offers have run out.
     OrphanKept { switch: DatapathId, entries: usize },
     /// The time of those that nobody took up is over.
     OrphanRemoved { switch: DatapathId, entries: usize },
@@ -361,8 +363,8 @@ pub enum NotNear {
     NotAllowed,
     /// The viewer's switch refused to take part in peerings.
     Unsupported,
-    /// The broadcaster or the viewer came by IPv6, and has not shown an IPv4 address, which is what a
-    /// peering needs.
+    /// The broadcaster or the viewer came by IPv6, and has not shown an IPv4 address, which is what
+    /// a peering needs.
     NoIpv4,
     /// They are one host.
     SameHost,

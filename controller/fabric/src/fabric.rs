@@ -65,8 +65,8 @@ pub enum Output {
     /// Send what was handed out before, then close. A [`Input::Gone`] is not needed any more.
     Close(ConnectionId),
     /// It says nothing and leaves echoes unanswered; the text says so in words. To be ended by
-    /// [`Input::Gone`] with [`Ending::Silent`], unless what it was sent still waits to be taken, and some of
-    /// that was taken lately: then [`Fabric::spare`] it.
+    /// [`Input::Gone`] with [`Ending::Silent`], unless what it was sent still waits to be taken,
+    /// and some of that was taken lately: then [`Fabric::spare`] it.
     Unresponsive(ConnectionId, String),
     /// Tell people.
     Event(Event),
@@ -221,8 +221,8 @@ impl Fabric {
     /// Says since when messages of switches wait to be handed in; `None` if none does. To be said
     /// before a message that was not handed in at once, and before time passes.
     ///
-    /// Whoever has more to hand in than there is time for would else find switches silent and probes
-    /// late whose messages wait: nothing is judged by a time up to which not all was heard.
+    /// Whoever has more to hand in than there is time for would else find switches silent and
+    /// probes late whose messages wait: nothing is judged by a time up to which not all was heard.
     pub fn behind(&mut self, since: Option<Time>) {
         self.behind = since;
     }
@@ -232,9 +232,9 @@ impl Fabric {
         self.behind.map_or(self.now, |since| since.min(self.now))
     }
 
-    /// How many packet-ins of each class came: `lldp`, `arp`, `rtmp`, `answer` and `unknown`, and the
-    /// same with ` dropped` for those above their rate, and with ` metered` for those that meters of
-    /// switches dropped before they came.
+    /// How many packet-ins of each class came: `lldp`, `arp`, `rtmp`, `answer` and `unknown`, and
+    /// the same with ` dropped` for those above their rate, and with ` metered` for those that
+    /// meters of switches dropped before they came.
     pub fn packet_ins(&self) -> &BTreeMap<&'static str, u64> {
         &self.packet_ins
     }

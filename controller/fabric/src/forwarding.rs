@@ -16,8 +16,8 @@ use crate::{Attachment, DatapathId, Event, Mac, pipeline};
 use nearcast_machine::Span;
 use rust_openflow::v13::{Action, Body, PacketOut};
 
-/// How long the probes of one round take to come back: what they measure changes paths once, not once for
-/// each link.
+/// How long the probes of one round take to come back: what they measure changes paths once, not
+/// once for each link.
 const ROUND: Span = Span::from_millis(100);
 /// Probes that may be lost in a row before a link counts as gone.
 const LOST_PROBES: u64 = 3;
@@ -283,8 +283,8 @@ impl Fabric {
     pub(crate) fn forward_host(&mut self, mac: Mac) {
         let at = self.hosts.host(mac).map(|host| host.at);
         let mut ways = self.ways(mac, at);
-        // From the host outwards: whoever is sent along the new way finds it laid before him, and no two
-        // switches send a frame back and forth while only one of them knows.
+        // From the host outwards: whoever is sent along the new way finds it laid before him, and
+        // no two switches send a frame back and forth while only one of them knows.
         ways.sort_unstable();
         for (_, switch, port) in ways {
             match port {
@@ -305,8 +305,8 @@ impl Fabric {
         }
     }
 
-    /// How far every switch is from a host, and the port by which it reaches it; of equal ones, each
-    /// host has its own.
+    /// How far every switch is from a host, and the port by which it reaches it; of equal ones,
+    /// each host has its own.
     fn ways(&self, mac: Mac, at: Option<Attachment>) -> Vec<(Span, DatapathId, Option<u32>)> {
         let paths = at.map(|at| self.topology.paths_to(at.switch));
         let way = |from: DatapathId| {

@@ -26,8 +26,8 @@ pub(crate) struct Host {
 pub(crate) enum Learned {
     /// Nothing new.
     Known,
-    /// A host not seen before; in place of one at the same port that was silent for long, if there was
-    /// no room.
+    /// A host not seen before; in place of one at the same port that was silent for long, if there
+    /// was no room.
     New { evicted: Option<Mac> },
     /// A known host showed a further address.
     Address,
@@ -39,7 +39,8 @@ pub(crate) enum Learned {
     Refused,
 }
 
-/// The hosts, bounded in all and per port, so that a host that makes up addresses hurts only itself.
+/// The hosts, bounded in all and per port, so that a host that makes up addresses hurts only
+/// itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts {
     by_mac: BTreeMap<Mac, Host>,

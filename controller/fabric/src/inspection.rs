@@ -56,8 +56,8 @@ struct Connection {
     fin: Option<(Side, u32)>,
 }
 
-/// How long a FIN waits for the bytes before it. A switch may hand up two packets of one connection in
-/// either order, when it knows the first one's flow already and the second one's not yet.
+/// How long a FIN waits for the bytes before it. A switch may hand up two packets of one connection
+/// in either order, when it knows the first one's flow already and the second one's not yet.
 const FIN_WAITS: Span = Span::from_millis(200);
 
 /// The most roles one connection may hold: a client that multiplexes more is not followed in them.
@@ -163,7 +163,8 @@ impl Inspection {
         }
     }
 
-    /// Lets connections go that showed no role in time, and closes those whose last bytes do not come.
+    /// Lets connections go that showed no role in time, and closes those whose last bytes do not
+    /// come.
     pub(crate) fn expire(&mut self, now: Time) {
         while let Some((until, key)) = self.closing.front().copied() {
             if now < until {

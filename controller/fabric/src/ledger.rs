@@ -86,8 +86,8 @@ impl Ledger {
         self.orphans.remove(key);
     }
 
-    /// What must be done about an entry that somebody else deleted: nothing if it was not wanted. If
-    /// its group was deleted, that comes first.
+    /// What must be done about an entry that somebody else deleted: nothing if it was not wanted.
+    /// If its group was deleted, that comes first.
     pub(crate) fn deleted(&mut self, key: &EntryKey, with_group: bool) -> Vec<Change> {
         let Some(entry) = self.entries.get(key) else {
             self.gone(key);
@@ -130,8 +130,8 @@ impl Ledger {
         self.revision
     }
 
-    /// Whether a switch that holds so many entries, these groups and these meters can hold what it should.
-    /// Entries that were changed, not removed, show only when all are read.
+    /// Whether a switch that holds so many entries, these groups and these meters can hold what it
+    /// should. Entries that were changed, not removed, show only when all are read.
     pub(crate) fn may_agree(
         &self,
         entries: usize,
@@ -188,9 +188,9 @@ impl Ledger {
         keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
-    /// The changes that bring a switch which holds `entries`, `groups` and `meters` to what is wanted. What
-    /// is right stays untouched; new things come before stale ones go, and groups and meters are there
-    /// before what needs them.
+    /// The changes that bring a switch which holds `entries`, `groups` and `meters` to what is
+    /// wanted. What is right stays untouched; new things come before stale ones go, and groups and
+    /// meters are there before what needs them.
     pub(crate) fn reconcile(
         &mut self,
         entries: &BTreeMap<EntryKey, Entry>,
@@ -221,7 +221,8 @@ impl Ledger {
             changes.push(Change::Barrier);
         }
         for (key, entry) in &self.entries {
-            // One that names a meter which is gone passes everything, whatever is made by that id later.
+            // One that names a meter which is gone passes everything, whatever is made by that id
+            // later.
             let metered = entry.meters().all(|id| meters.contains_key(&id));
             if metered && entries.get(key) == Some(entry) {
                 outcome.kept += 1;
@@ -255,8 +256,8 @@ impl Ledger {
 
     /// Keeps what a controller before left and traffic may hang on. Connections let through fall
     /// idle by themselves; links, hosts, aliases and peerings stay until
-    /// [`drop_orphans`](Ledger::drop_orphans). Any other entry of the pipeline that is not wanted is
-    /// merely wrong.
+    /// [`drop_orphans`](Ledger::drop_orphans). Any other entry of the pipeline that is not wanted
+    /// is merely wrong.
     fn adopt(&mut self, entries: &BTreeMap<EntryKey, Entry>, groups: &BTreeMap<u32, Group>) {
         for (key, entry) in entries {
             if self.entries.contains_key(key) {

@@ -1,16 +1,16 @@
 //! The sans-IO controller: switches, links, hosts, paths, streams and peerings; OpenFlow messages
 //! in, OpenFlow messages and events out.
 //!
-//! [`Fabric`] is the machine. It brings every switch to the pipeline of
-//! `docs/architecture.md` and keeps it there across reconnections without wiping what is right,
-//! finds the links between switches by authenticated probes, learns hosts at edge ports, answers
-//! ARP, and forwards proactively along shortest paths. Out of the copies of RTMP segments it works
-//! out which host publishes and which plays what; where broadcaster and viewers are near, it forms a
-//! peering: a tree of groups on the switches that copies the broadcaster's one stream of datagrams to
-//! every viewer that took part, over each link once.
+//! [`Fabric`] is the machine. It brings every switch to the pipeline of `docs/architecture.md` and
+//! keeps it there across reconnections without wiping what is right, finds the links between
+//! switches by authenticated probes, learns hosts at edge ports, answers ARP, and forwards
+//! proactively along shortest paths. Out of the copies of RTMP segments it works out which host
+//! publishes and which plays what; where broadcaster and viewers are near, it forms a peering: a
+//! tree of groups on the switches that copies the broadcaster's one stream of datagrams to every
+//! viewer that took part, over each link once.
 //!
-//! What it decided it says in [`Event`]s. It holds no socket and reads no clock: `nearcast-controller`
-//! drives it over TCP, its tests drive it against switches in memory.
+//! What it decided it says in [`Event`]s. It holds no socket and reads no clock:
+//! `nearcast-controller` drives it over TCP, its tests drive it against switches in memory.
 
 mod adoption;
 mod agenda;

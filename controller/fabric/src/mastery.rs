@@ -15,8 +15,8 @@ pub enum Standing {
     Alone,
     /// It decides, by this generation.
     Master(u64),
-    /// It stands by: connected, so that nothing need be waited for when its time comes. What a switch
-    /// holds is read then, from the switch.
+    /// It stands by: connected, so that nothing need be waited for when its time comes. What a
+    /// switch holds is read then, from the switch.
     Slave,
 }
 
@@ -86,8 +86,8 @@ impl Fabric {
             self.output(Output::Generation(generation_id));
         }
         match (self.standing, role) {
-            // It is told which role we want only once we know a generation that it does not take for
-            // one of the past.
+            // It is told which role we want only once we know a generation that it does not take
+            // for one of the past.
             (Standing::Slave, Role::Equal | Role::Master) => {
                 let generation_id = if generation_id == NO_GENERATION { 0 } else { generation_id };
                 let request = RoleMessage { role: Role::Slave, generation_id };
@@ -104,8 +104,8 @@ impl Fabric {
         }
     }
 
-    /// Whether an error means that another controller may be master. The answer to asking whether that
-    /// is so does not.
+    /// Whether an error means that another controller may be master. The answer to asking whether
+    /// that is so does not.
     pub(crate) fn is_about_role(xid: u32, error: &ErrorMessage) -> bool {
         let refused = error.kind == ErrorType::BAD_REQUEST && error.code == IS_SLAVE;
         xid != CHECK && (refused || error.kind == ErrorType::ROLE_REQUEST_FAILED)

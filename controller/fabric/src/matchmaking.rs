@@ -134,8 +134,9 @@ impl Fabric {
         }
     }
 
-    /// Where a holder of a role is, unless that is not known or it was passed over. Virtual addresses
-    /// are of IPv4, so one that came by IPv6 takes part by the IPv4 address that it showed last.
+    /// Where a holder of a role is, unless that is not known or it was passed over. Virtual
+    /// addresses are of IPv4, so one that came by IPv6 takes part by the IPv4 address that it
+    /// showed last.
     fn candidate(
         &self,
         stream: &Stream,
@@ -368,8 +369,8 @@ impl Fabric {
         self.event(Event::Withdrawn { stream, role, host, reason: why });
     }
 
-    /// A switch refused something of a peering. If it is the broadcaster's, the stream is left to the
-    /// CDN; if it is another, the tree goes round it, and its own viewers are left to the CDN.
+    /// A switch refused something of a peering. If it is the broadcaster's, the stream is left to
+    /// the CDN; if it is another, the tree goes round it, and its own viewers are left to the CDN.
     pub(crate) fn peering_refused(&mut self, key: &StreamKey, peering: u64, by: DatapathId) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let Some(current) = stream.peering.as_ref().filter(|current| current.id == peering) else {

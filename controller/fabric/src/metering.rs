@@ -92,8 +92,8 @@ impl Fabric {
         self.make(id, &Concern::Common, change);
     }
 
-    /// A switch refused what needs meters, which is no longer wanted of it; `false` if it was known that
-    /// it does.
+    /// A switch refused what needs meters, which is no longer wanted of it; `false` if it was known
+    /// that it does.
     pub(crate) fn meters_refused(
         &mut self,
         id: DatapathId,
@@ -143,7 +143,8 @@ impl Fabric {
         }
     }
 
-    /// The entry as a switch is to have it: what copies a decided connection is metered where it can be.
+    /// The entry as a switch is to have it: what copies a decided connection is metered where it
+    /// can be.
     pub(crate) fn as_metered(&self, id: DatapathId, (key, entry): Placed) -> Placed {
         let copies = self.switches.get(&id).is_some_and(|switch| switch.metering.copies);
         match meters::id(Class::Rtmp, 0) {

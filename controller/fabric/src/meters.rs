@@ -1,18 +1,18 @@
 //! Meters: what a switch lets pass of each kind of packet-in, before it is sent.
 //!
 //! A token bucket in the controller keeps one class of packet-ins from starving the others, but the
-//! flood has crossed the control channel by then. A meter (OpenFlow 1.3.5 5.7) stops it in the switch, at
-//! the rates of the buckets and, where a port has a share of a class, port by port: one meter for all
-//! ports would let whoever floods use up what is everybody's.
+//! flood has crossed the control channel by then. A meter (OpenFlow 1.3.5 5.7) stops it in the
+//! switch, at the rates of the buckets and, where a port has a share of a class, port by port: one
+//! meter for all ports would let whoever floods use up what is everybody's.
 //!
-//! What is metered stands as an entry of its own right above the one that sends up unmetered (`+ 1` in
-//! priority), which remains for what has no meter: on switches without them, and for ports beyond what a
-//! switch has room for.
+//! What is metered stands as an entry of its own right above the one that sends up unmetered (`+ 1`
+//! in priority), which remains for what has no meter: on switches without them, and for ports
+//! beyond what a switch has room for.
 //!
-//! A meter drops the packet and not only its copy (5.7.1), so the instruction fits entries that lead to
-//! the controller alone. Where the packet goes on as well (RTMP, ARP to one host), the copy must be
-//! metered by itself, which takes Open vSwitch's action `controller(meter_id=N)`; on others these
-//! entries stay as they are.
+//! A meter drops the packet and not only its copy (5.7.1), so the instruction fits entries that
+//! lead to the controller alone. Where the packet goes on as well (RTMP, ARP to one host), the copy
+//! must be metered by itself, which takes Open vSwitch's action `controller(meter_id=N)`; on others
+//! these entries stay as they are.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,8 @@ pub(crate) fn is_ours(id: u32) -> bool {
     id & MARK_BITS == MARK
 }
 
-/// The meter of a class, at one port where each has its share; `None` for ports whose number is too high.
+/// The meter of a class, at one port where each has its share; `None` for ports whose number is too
+/// high.
 pub(crate) fn id(class: Class, port: u32) -> Option<u32> {
     let kind = Class::ALL.iter().position(|known| *known == class)? as u32 + 1;
     (port <= 0xffff).then_some(MARK | kind << 16 | port)
@@ -143,8 +144,8 @@ pub(crate) fn message(command: MeterCommand, meter_id: u32, meter: Option<Meter>
     MeterMod { command, flags, meter_id, bands: meter.map(band).into_iter().collect() }
 }
 
-/// The meter that a switch says it has. One that the fabric would not have made reads as one that must
-/// change.
+/// The meter that a switch says it has. One that the fabric would not have made reads as one that
+/// must change.
 pub(crate) fn read(config: &MeterConfig) -> Meter {
     match config.bands[..] {
         [MeterBand::Drop { rate, burst }] if config.flags & meter_flags::PKTPS != 0 => {
@@ -183,8 +184,8 @@ mod tests {
             assert_eq!(alone.len(), 5, "LLDP, ARP and solicitations to all, unknown; answers");
             assert!(alone.iter().all(|(_, entry)| entry.meter.is_some() && !entry.meters_copy()));
             assert!(onward.iter().all(|(_, entry)| entry.meter.is_none() && entry.meters_copy()));
-            // ARP and neighbour discovery to one host; each RTMP port, by IPv4 and IPv6, both ways, plain
-            // and by flag.
+            // ARP and neighbour discovery to one host; each RTMP port, by IPv4 and IPv6, both ways,
+            // plain and by flag.
             assert_eq!(onward.len(), if copies { 3 + 2 * 2 * 2 * 4 } else { 0 });
             for (key, entry) in alone.iter().chain(&onward) {
                 assert!(is_above(key, entry), "{key:?}");

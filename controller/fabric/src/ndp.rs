@@ -1,5 +1,5 @@
-//! IPv6 neighbour discovery (RFC 4861), as far as the controller takes part: solicitations, which it
-//! answers for hosts it knows, and advertisements.
+//! IPv6 neighbour discovery (RFC 4861), as far as the controller takes part: solicitations, which
+//! it answers for hosts it knows, and advertisements.
 
 use std::net::Ipv6Addr;
 
@@ -92,8 +92,8 @@ pub(crate) fn solicitation_to(from: (Mac, Ipv6Addr), to: Mac, target: Ipv6Addr) 
     frame(from, (to, target), (SOLICITATION, 0), target, option)
 }
 
-/// The frame that tells `asker` that `mac` has `target`. If the asker has no address yet, all nodes are
-/// told (RFC 4861 7.2.4).
+/// The frame that tells `asker` that `mac` has `target`. If the asker has no address yet, all nodes
+/// are told (RFC 4861 7.2.4).
 pub(crate) fn advertisement(mac: Mac, target: Ipv6Addr, asker: (Mac, Ipv6Addr)) -> Vec<u8> {
     let (to, flags) = if asker.1.is_unspecified() {
         ((multicast(ALL_NODES), ALL_NODES), OVERRIDE)

@@ -8,8 +8,8 @@ use crate::stream::Holder;
 use crate::topology::Distance;
 
 impl Fabric {
-    /// Whether the direct path from broadcaster to viewer is shorter than the one by the CDN, by the
-    /// margin: in delays where those of all links concerned are known, else in hops.
+    /// Whether the direct path from broadcaster to viewer is shorter than the one by the CDN, by
+    /// the margin: in delays where those of all links concerned are known, else in hops.
     pub(crate) fn nearness(
         &self,
         broadcaster: &Candidate,

@@ -36,10 +36,10 @@ impl Fabric {
         self.offer(key, mac);
     }
 
-    /// Makes a new member and those it will exchange chunks with known to each other, so that none has
-    /// to ask for a virtual address first: by ARP requests from those addresses, as a host keeps who
-    /// asked it (RFC 826, "Packet Reception"). Else the first word to every address would wait for a
-    /// round trip to the switch, in both directions, while somebody waits for a picture.
+    /// Makes a new member and those it will exchange chunks with known to each other, so that none
+    /// has to ask for a virtual address first: by ARP requests from those addresses, as a host
+    /// keeps who asked it (RFC 826, "Packet Reception"). Else the first word to every address would
+    /// wait for a round trip to the switch, in both directions, while somebody waits for a picture.
     fn introduce(&mut self, key: &StreamKey, mac: Mac) {
         let holders = self.holders(key, mac);
         let controller = self.config.virtual_range.controller();

@@ -52,9 +52,9 @@
 //!                                                    first port of the way round; without one: the port
 //! ```
 //!
-//! ARP requests and neighbour solicitations to everybody go to the controller alone, which answers for hosts it knows. Those to
-//! one host, by which hosts refresh what they know, reach it as well: while the controller is away
-//! hosts do not lose each other.
+//! ARP requests and neighbour solicitations to everybody go to the controller alone, which answers
+//! for hosts it knows. Those to one host, by which hosts refresh what they know, reach it as well:
+//! while the controller is away hosts do not lose each other.
 //!
 //! RTMP is copied up *and* goes on at once: inspection delays no packet. The copies at 700 stand
 //! above the bypass, so that the end of a connection is seen, and a port used again is looked at
@@ -81,8 +81,8 @@ pub(crate) const PEERING: u8 = 1;
 pub(crate) const FORWARDING: u8 = 2;
 pub(crate) const LINKS: u8 = 3;
 
-/// Priorities that are asked for by what they are for: in table 0 what bears a label, in table 3 what leaves
-/// by a link, and what came by the port that the way round that link begins with.
+/// Priorities that are asked for by what they are for: in table 0 what bears a label, in table 3
+/// what leaves by a link, and what came by the port that the way round that link begins with.
 pub(crate) const LABELLED: u16 = 895;
 pub(crate) const LINK: u16 = 100;
 pub(crate) const TURNED_BACK: u16 = 110;
@@ -111,8 +111,8 @@ fn ipv4() -> Pattern {
     Pattern { eth_type: Some(IPV4), ..Pattern::default() }
 }
 
-/// TCP over IPv4 or IPv6. What stands between the headers of IPv6 and TCP is for the switch to skip (Open
-/// vSwitch does); a segment whose TCP header it does not find is not copied, and goes on.
+/// TCP over IPv4 or IPv6. What stands between the headers of IPv6 and TCP is for the switch to skip
+/// (Open vSwitch does); a segment whose TCP header it does not find is not copied, and goes on.
 fn tcp(eth_type: u16) -> Pattern {
     Pattern { eth_type: Some(eth_type), ip_protocol: Some(TCP), ..Pattern::default() }
 }
@@ -296,8 +296,8 @@ pub(crate) fn alias(host: &PeeredHost, range: VirtualRange) -> Placed {
     (key(PEERING, 200, pattern), entry)
 }
 
-/// Brings what is sent to an alias at another switch on its way there. Its destination address is left
-/// as it is until then: that is how the other switch knows it.
+/// Brings what is sent to an alias at another switch on its way there. Its destination address is
+/// left as it is until then: that is how the other switch knows it.
 pub(crate) fn alias_elsewhere(alias: Ipv4Addr, mac: Mac) -> Placed {
     let pattern = Pattern { ip_destination: host(alias), ..peering_udp() };
     let entry = Entry::new(Purpose::Alias).step(Step::SetEthDestination(mac)).goto(FORWARDING);
@@ -335,8 +335,8 @@ impl Chunks {
         (key(PEERING, 300, self.pattern(port)), entry)
     }
 
-    /// What comes by the tree `tag` goes to its group at this switch, or out of the one port where no
-    /// copy is to be made.
+    /// What comes by the tree `tag` goes to its group at this switch, or out of the one port where
+    /// no copy is to be made.
     pub(crate) fn at_branch(self, tag: Tag, port: u32, onward: Option<u32>) -> Placed {
         let step = onward.map_or(Step::Group(branch_group_id(tag)), Step::Output);
         let tag = Some(tag_mac(tag).into());
@@ -345,8 +345,8 @@ impl Chunks {
     }
 }
 
-/// The bucket that sends chunks on to another switch of a tree, from the broadcaster's switch, which
-/// tags them.
+/// The bucket that sends chunks on to another switch of a tree, from the broadcaster's switch,
+/// which tags them.
 pub(crate) fn tagging(tag: Tag, port: u32) -> Vec<Step> {
     vec![Step::SetEthDestination(tag_mac(tag)), Step::Output(port)]
 }
@@ -380,16 +380,16 @@ pub(crate) fn bucket(viewer: &PeeredHost, group: Ipv4Addr, range: VirtualRange) 
     ]
 }
 
-/// Viewers at one switch that a peering may have. Their buckets, of 96 bytes, and 340 for links, of 48,
-/// are what one group-mod holds.
+/// Viewers at one switch that a peering may have. Their buckets, of 96 bytes, and 340 for links, of
+/// 48, are what one group-mod holds.
 pub(crate) const VIEWERS_AT_SWITCH: usize = 512;
 
 /// Bytes of buckets that a group may have: those of a message less its header and the group's own
 /// (OpenFlow 1.3.5 7.3.4.2).
 const BUCKETS: usize = 65_535 - 16;
 
-/// A group of buckets for viewers and for links. Should they be more than a message holds, viewers are
-/// left out: each of them gets its chunks elsewhere, while behind a link may be many.
+/// A group of buckets for viewers and for links. Should they be more than a message holds, viewers
+/// are left out: each of them gets its chunks elsewhere, while behind a link may be many.
 pub(crate) fn group(mut viewers: Vec<Vec<Step>>, links: Vec<Vec<Step>>) -> Group {
     // A bucket has 16 bytes of its own, and each action at most as many.
     let bytes = |bucket: &Vec<Step>| 16 + 16 * bucket.len();
@@ -464,8 +464,8 @@ fn by_link(port: u32, in_port: Option<u32>) -> Pattern {
     Pattern { noted_port: Some(port), in_port, ..Pattern::default() }
 }
 
-/// What came by the way round a link, and whose way goes on by the last port of that: back there. A switch
-/// sends that only if it is told to in so many words, and nothing else is to be sent back.
+/// What came by the way round a link, and whose way goes on by the last port of that: back there. A
+/// switch sends that only if it is told to in so many words, and nothing else is to be sent back.
 pub(crate) fn back_by_link(port: u32) -> Placed {
     let pattern = Pattern { noted_round: true, ..by_link(port, Some(port)) };
     (key(LINKS, 120, pattern), Entry::new(Purpose::Forwarding).step(Step::Back))
@@ -486,7 +486,8 @@ pub(crate) struct Failover {
     pub(crate) back: Placed,
 }
 
-/// Sends by `port` while it is up, else labelled by `first`; `None` for ports whose number is too high.
+/// Sends by `port` while it is up, else labelled by `first`; `None` for ports whose number is too
+/// high.
 pub(crate) fn failover(port: u32, label: Label, first: u32) -> Option<Failover> {
     let group = |out: Step| {
         let round = vec![Step::PushTag, Step::SetTag(label.id()), out];

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::ConfigError;
 
-/// A prefix of IPv4 or IPv6, written `10.1.0.0/16` or `fd00:1::/32`; a bare address is a prefix of all
-/// its bits.
+/// A prefix of IPv4 or IPv6, written `10.1.0.0/16` or `fd00:1::/32`; a bare address is a prefix of
+/// all its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subnet {
     base: IpAddr,
@@ -100,8 +100,8 @@ pub struct Policy {
     pub allow: Vec<Subnet>,
     /// Hosts in these may not, even if they are in one of the others.
     pub deny: Vec<Subnet>,
-    /// RTMP servers in these subnets count as the CDN, on any inspected port, besides those that are
-    /// configured one by one.
+    /// RTMP servers in these subnets count as the CDN, on any inspected port, besides those that
+    /// are configured one by one.
     pub cdn: Vec<Subnet>,
 }
 

@@ -14,8 +14,8 @@ pub struct VirtualRange {
 }
 
 impl VirtualRange {
-    /// The range that holds `address` and has a prefix of `bits`; it needs room for the controller's
-    /// alias and at least one peering, so `bits` is at most 28, and at least 8.
+    /// The range that holds `address` and has a prefix of `bits`; it needs room for the
+    /// controller's alias and at least one peering, so `bits` is at most 28, and at least 8.
     pub fn new(address: Ipv4Addr, bits: u8) -> Result<VirtualRange, ConfigError> {
         if !(8..=28).contains(&bits) {
             return Err(ConfigError::VirtualRange(format!("{address}/{bits}")));
@@ -104,7 +104,8 @@ impl VirtualPool {
 
     /// A free address; `None` when all are taken.
     pub(crate) fn allocate(&mut self) -> Option<Ipv4Addr> {
-        // The network address, the controller's alias and the broadcast address are never given out.
+        // The network address, the controller's alias and the broadcast address are never given
+        // out.
         let usable = self.range.size() - 3;
         if self.taken.len() >= usable as usize {
             return None;

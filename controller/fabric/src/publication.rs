@@ -1,8 +1,8 @@
 //! Telling the controller that stands by what changes.
 //!
-//! Whatever may have changed a stream marks it; its parts are then worked out and compared with what was
-//! told last, at once, but at most every 20 ms: a stream that a thousand viewers join in a second is not
-//! worked out a thousand times.
+//! Whatever may have changed a stream marks it; its parts are then worked out and compared with
+//! what was told last, at once, but at most every 20 ms: a stream that a thousand viewers join in a
+//! second is not worked out a thousand times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +35,8 @@ impl Publication {
 }
 
 impl Fabric {
-    /// All that a controller that stands by should know, for one that begins to listen. What changes
-    /// afterwards is an [`Output::Replicate`].
+    /// All that a controller that stands by should know, for one that begins to listen. What
+    /// changes afterwards is an [`Output::Replicate`].
     pub fn replica(&self) -> impl Iterator<Item = Update> {
         self.publication.iter().flat_map(|publication| publication.told.updates())
     }

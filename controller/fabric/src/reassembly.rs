@@ -24,8 +24,9 @@ pub enum ReassemblyError {
 
 /// Puts the segments of one direction of a connection in order, from its SYN on.
 ///
-/// Out-of-order segments wait within a bound; repeated bytes are dropped; where segments overlap the
-/// bytes that came first count, as most receivers have it. Sequence numbers wrap (RFC 9293 3.4).
+/// Out-of-order segments wait within a bound; repeated bytes are dropped; where segments overlap
+/// the bytes that came first count, as most receivers have it. Sequence numbers wrap (RFC 9293
+/// 3.4).
 ///
 /// ```
 /// use nearcast_fabric::Reassembly;
@@ -100,7 +101,8 @@ impl Reassembly {
         self.next.wrapping_sub(sequence) as i32 >= 0
     }
 
-    /// Whether `initial` is the sequence number of the SYN this began with, nothing having come since.
+    /// Whether `initial` is the sequence number of the SYN this began with, nothing having come
+    /// since.
     pub fn follows(&self, initial: u32) -> bool {
         self.released == 0 && self.next == initial.wrapping_add(1)
     }

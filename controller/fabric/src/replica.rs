@@ -1,16 +1,16 @@
-//! What the controller that decides tells the one that stands by, so that the other can go on with the
-//! streams that are under way.
+//! What the controller that decides tells the one that stands by, so that the other can go on with
+//! the streams that are under way.
 //!
 //! Entries and groups are read from the switches at a takeover; what they *mean* (which stream a
-//! group carries, who plays it by which connection, what a host was offered) no switch knows. That is what a
-//! replica holds, in small *parts* that are told one by one as they change:
+//! group carries, who plays it by which connection, what a host was offered) no switch knows. That
+//! is what a replica holds, in small *parts* that are told one by one as they change:
 //!
 //! - links between switches, without which nobody is near anybody until they are found anew,
 //! - roles: host, RTMP connection, and where both its ends enter the fabric,
 //! - peerings, their members, and the branches of the tree that chunks take.
 //!
-//! Hosts without a role, connections without one, trees that are being laid, and who declined are not in
-//! it: the new master learns them as after a restart.
+//! Hosts without a role, connections without one, trees that are being laid, and who declined are
+//! not in it: the new master learns them as after a restart.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -164,8 +164,8 @@ struct Room {
 }
 
 impl Replica {
-    /// Nothing yet; with room for what a fabric of these limits may have: 64 directions of links for
-    /// each switch, three parts for each connection and four for each stream.
+    /// Nothing yet; with room for what a fabric of these limits may have: 64 directions of links
+    /// for each switch, three parts for each connection and four for each stream.
     pub fn new(limits: &Limits) -> Replica {
         let room = Room {
             links: limits.switches.saturating_mul(64),

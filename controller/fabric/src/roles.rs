@@ -167,8 +167,8 @@ impl Fabric {
                 self.inspection.close(connection, RoleEnd::Idle);
                 continue;
             }
-            // A viewer that is served by the switch pauses its RTMP session; that it answers renewals
-            // shows that it is there.
+            // A viewer that is served by the switch pauses its RTMP session; that it answers
+            // renewals shows that it is there.
             let there = self.streams.values().any(|stream| stream.has_joined(connection));
             if there {
                 if let Some(at) = self.inspection.enters_at(connection, side) {

@@ -20,8 +20,9 @@ use crate::{Attachment, DatapathId, Event, pipeline};
 
 /// How long a connection may take to say who it is.
 const HANDSHAKE: Span = Span::from_secs(5);
-/// Echoes that a connection leaves unanswered, an interval apart, before it counts as gone. That time
-/// has passed is not enough: whoever was stopped meanwhile, this program for one, has not asked.
+/// Echoes that a connection leaves unanswered, an interval apart, before it counts as gone. That
+/// time has passed is not enough: whoever was stopped meanwhile, this program for one, has not
+/// asked.
 const ECHOES: u32 = 2;
 /// An echo older than this says nothing about the control channel as it is now.
 const STALE_ECHO: Span = Span::from_secs(10);
@@ -123,16 +124,16 @@ impl Fabric {
         self.agenda.set(Timer::Echo(connection), self.now + interval);
     }
 
-    /// Asks a connection anew before it counts as unresponsive: it is busy with what it was sent, and the
-    /// echoes that it was asked for wait behind that.
+    /// Asks a connection anew before it counts as unresponsive: it is busy with what it was sent,
+    /// and the echoes that it was asked for wait behind that.
     pub fn spare(&mut self, connection: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(&connection) {
             session.asked = 0;
         }
     }
 
-    /// Asks for an echo of the time (OpenFlow 1.3.5 7.5.2): it shows that the switch is there, and how
-    /// long it takes to speak with it.
+    /// Asks for an echo of the time (OpenFlow 1.3.5 7.5.2): it shows that the switch is there, and
+    /// how long it takes to speak with it.
     pub(crate) fn ask_for_echo(&mut self, connection: ConnectionId) {
         let now = self.now.as_nanos().to_be_bytes().to_vec();
         self.say(connection, 0, Body::EchoRequest(now));

@@ -47,8 +47,8 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// Whether this is the host that takes part as `place`. One that came by IPv6 does so by another
-    /// address.
+    /// Whether this is the host that takes part as `place`. One that came by IPv6 does so by
+    /// another address.
     pub(crate) fn is_at(&self, place: Place) -> bool {
         self.mac == place.mac && (self.address.is_ipv6() || self.address == place.address)
     }
@@ -63,7 +63,8 @@ pub(crate) struct Stream {
     /// Hosts that declined or never answered, by the connection that was their newest then. A new
     /// connection is a new chance.
     pub(crate) passed_over: BTreeMap<Mac, ConnectionKey>,
-    /// The broadcaster and viewers of a peering that was withheld in a dry run, so that it is told once.
+    /// The broadcaster and viewers of a peering that was withheld in a dry run, so that it is told
+    /// once.
     pub(crate) withheld: Option<(Ipv4Addr, Vec<Ipv4Addr>)>,
     /// Viewers said not to be near, so that each is said once.
     pub(crate) told_not_near: BTreeMap<Mac, NotNear>,
@@ -113,7 +114,8 @@ impl Stream {
     }
 }
 
-/// A peering: the broadcaster, the viewers, and the tree of groups that copies from one to the others.
+/// A peering: the broadcaster, the viewers, and the tree of groups that copies from one to the
+/// others.
 #[derive(Debug, Clone)]
 pub(crate) struct Peering {
     pub(crate) id: u64,
@@ -129,8 +131,8 @@ pub(crate) struct Peering {
     pub(crate) routes: BTreeSet<(DatapathId, Ipv4Addr)>,
 }
 
-/// The trees of a peering. Chunks take one at a time; it is replaced by another that stands whole before
-/// the first chunk goes there.
+/// The trees of a peering. Chunks take one at a time; it is replaced by another that stands whole
+/// before the first chunk goes there.
 #[derive(Debug, Clone)]
 pub(crate) struct Trees {
     /// The one that chunks take.

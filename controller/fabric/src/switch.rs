@@ -112,8 +112,8 @@ impl Class {
         }
     }
 
-    /// What one port may take of that; `None` if all of it. RTMP may well come by one port alone, the
-    /// CDN's.
+    /// What one port may take of that; `None` if all of it. RTMP may well come by one port alone,
+    /// the CDN's.
     pub(crate) fn share(self, limits: &Limits) -> Option<u32> {
         match self {
             Class::Lldp | Class::Arp | Class::Unknown => Some(self.rate(limits) / 4),
@@ -331,8 +331,8 @@ impl Switch {
         self.removing.remove(key).is_some_and(|told| now.since(told) < REMOVAL)
     }
 
-    /// Notes that an entry is being removed. Of one that was not there nothing is heard; it is forgotten
-    /// after a while.
+    /// Notes that an entry is being removed. Of one that was not there nothing is heard; it is
+    /// forgotten after a while.
     pub(crate) fn removing(&mut self, key: EntryKey, now: Time) {
         if self.removing.len() >= REMEMBERED {
             self.removing.retain(|_, told| now.since(*told) < REMOVAL);

@@ -69,8 +69,8 @@ impl std::str::FromStr for Attachment {
     }
 }
 
-/// What passing one more switch counts as, in delay: it decides where delays are equal, and where none
-/// of them is worth mentioning.
+/// What passing one more switch counts as, in delay: it decides where delays are equal, and where
+/// none of them is worth mentioning.
 const HOP: Span = Span::from_micros(100);
 
 /// How far something is.
@@ -137,18 +137,19 @@ pub(crate) struct Hop {
 /// For every switch that reaches a destination, the way on.
 pub(crate) type Paths = BTreeMap<DatapathId, Hop>;
 
-/// For every switch that can be reached from one: the links by which it is nearest, as the port they
-/// leave by and the one they arrive at.
+/// For every switch that can be reached from one: the links by which it is nearest, as the port
+/// they leave by and the one they arrive at.
 pub(crate) type Upstreams = BTreeMap<DatapathId, Vec<(Attachment, Attachment)>>;
 
-/// Chooses among equal candidates for the traffic called `salt`: always the same one, and another one
-/// only if that is gone (highest random weight: Thaler and Ravishankar 1998).
+/// Chooses among equal candidates for the traffic called `salt`: always the same one, and another
+/// one only if that is gone (highest random weight: Thaler and Ravishankar 1998).
 pub(crate) fn heaviest<T: Copy, const N: usize>(
     candidates: &[T],
     salt: &[u8],
     name: impl Fn(&T) -> [[u8; 8]; N],
 ) -> Option<T> {
-    // The parts of a name weigh one after the other, so candidates with a part in common go together.
+    // The parts of a name weigh one after the other, so candidates with a part in common go
+    // together.
     let weight = |candidate: &T| {
         name(candidate).map(|part| {
             let mut hasher = blake3::Hasher::new();
@@ -273,9 +274,9 @@ impl Topology {
         self.links.iter().map(|(from, link)| (*from, link.to, self.link_delay(*from, link.to)))
     }
 
-    /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra 1959,
-    /// from the destination backwards). Every step on the way costs something, so a path made of any
-    /// of the ports at each switch ends there.
+    /// For every switch that reaches `destination`: how far it is and by which ports (Dijkstra
+    /// 1959, from the destination backwards). Every step on the way costs something, so a path made
+    /// of any of the ports at each switch ends there.
     pub(crate) fn paths_to(&self, destination: DatapathId) -> Arc<Paths> {
         let mut known = self.known.borrow_mut();
         if let Some(paths) = known.get(&destination) {

@@ -93,7 +93,8 @@ const VLAN: u16 = 0x8100;
 /// `OFPVID_PRESENT`
 const VLAN_PRESENT: u16 = 0x1000;
 const VLAN_EXACT: u16 = 0x1fff;
-/// The bits of the metadata in which a port is noted, and that a packet came by the way round a link.
+/// The bits of the metadata in which a port is noted, and that a packet came by the way round a
+/// link.
 const PORT_NOTED: u64 = 0xffff_ffff;
 const ROUND_NOTED: u64 = 1 << 32;
 

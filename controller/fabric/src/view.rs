@@ -1,5 +1,5 @@
-//! What the fabric knows, for people and programs to read: everything here serialises, and describes
-//! itself by a JSON schema.
+//! What the fabric knows, for people and programs to read: everything here serialises, and
+//! describes itself by a JSON schema.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -261,7 +261,8 @@ impl Fabric {
             .collect()
     }
 
-    /// The flow entries wanted on a switch, as the messages that make them; none if it is not known.
+    /// The flow entries wanted on a switch, as the messages that make them; none if it is not
+    /// known.
     pub fn flows(&self, switch: DatapathId) -> Vec<FlowMod> {
         let entries = self.switches.get(&switch).map(|switch| switch.ledger.entries());
         entries.into_iter().flatten().map(|(key, entry)| translate::set(key, entry)).collect()

@@ -2,9 +2,9 @@
 //!
 //!     OS_KEN_PYTHON=/path/to/python cargo bench -p rust_openflow --bench os_ken
 //!
-//! with a Python that has os-ken (`pip install os-ken`). Parsed are the same bytes; what both write is
-//! compared before its time counts. os-ken writes only what controllers send, and reads only what switches
-//! do.
+//! with a Python that has os-ken (`pip install os-ken`). Parsed are the same bytes; what both write
+//! is compared before its time counts. os-ken writes only what controllers send, and reads only
+//! what switches do.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 

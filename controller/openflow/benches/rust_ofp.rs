@@ -2,8 +2,9 @@
 //!
 //!     cargo bench -p rust_openflow --bench rust_ofp -- --quick
 //!
-//! Each message is read, or made and written, by both in turn; what they come to is compared first. What
-//! rust_ofp reads is a body whose header was read before, since its own way there prints a line for each.
+//! Each message is read, or made and written, by both in turn; what they come to is compared first.
+//! What rust_ofp reads is a body whose header was read before, since its own way there prints a
+//! line for each.
 
 mod messages;
 

@@ -30,7 +30,8 @@ fn decode(bytes: &[u8]) -> Result<(), Error> {
     let mut framer = Framer::new();
     framer.push(bytes);
     while let Some(frame) = framer.next_slice()? {
-        // Hello and error are alike in all versions, so 1.3 reads those of versions that we have not.
+        // Hello and error are alike in all versions, so 1.3 reads those of versions that we have
+        // not.
         if Header::parse(frame)?.version == VERSION_10 {
             let message = v10::Message::parse(frame)?;
             println!("1.0 {} 0x{:08x} {:#?}", message.body.name(), message.xid, message.body);

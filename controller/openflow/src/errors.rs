@@ -1,7 +1,7 @@
 //! What the errors of every version have in common.
 
-/// Declares a version's `ErrorType` and `ErrorMessage`: kinds and codes have names, and those that have
-/// none stay numbers.
+/// Declares a version's `ErrorType` and `ErrorMessage`: kinds and codes have names, and those that
+/// have none stay numbers.
 macro_rules! errors {
     (
         section $section:literal;

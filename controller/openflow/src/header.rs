@@ -25,8 +25,8 @@ impl Header {
     /// Reads the header that `bytes` begins with.
     ///
     /// # Errors
-    /// [`Error::Incomplete`] for fewer than eight bytes; [`Error::Malformed`] if its length does not
-    /// even cover the header, after which a stream cannot be followed any further.
+    /// [`Error::Incomplete`] for fewer than eight bytes; [`Error::Malformed`] if its length does
+    /// not even cover the header, after which a stream cannot be followed any further.
     pub fn parse(bytes: &[u8]) -> Result<Header, Error> {
         let Some(&[version, kind, l0, l1, x0, x1, x2, x3]) = bytes.first_chunk::<8>() else {
             return Err(Error::Incomplete { needed: Header::LEN - bytes.len() });

@@ -8,8 +8,8 @@ use crate::write;
 pub struct Hello {
     /// Elements in the order they came. OpenFlow 1.0 has none.
     pub elements: Vec<HelloElement>,
-    /// What follows and is no element: a version to come may put anything here, and it is to be ignored
-    /// (OpenFlow 1.0.2, 5.5.1; 1.3.5, 7.5.1).
+    /// What follows and is no element: a version to come may put anything here, and it is to be
+    /// ignored (OpenFlow 1.0.2, 5.5.1; 1.3.5, 7.5.1).
     pub trailing: Vec<u8>,
 }
 

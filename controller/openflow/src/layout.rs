@@ -81,8 +81,8 @@ impl Fixed for Ipv4Addr {
 }
 
 /// Text in a field of `N` bytes that ends at the first zero byte. What is no UTF-8 is replaced, as
-/// [`String::from_utf8_lossy`] does; what is too long to leave room for one zero byte is cut, in both
-/// directions, so that what was read can be written.
+/// [`String::from_utf8_lossy`] does; what is too long to leave room for one zero byte is cut, in
+/// both directions, so that what was read can be written.
 pub(crate) struct Text<const N: usize>;
 
 impl<const N: usize> Text<N> {
@@ -118,8 +118,9 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// Declares a structure, as visible as its fields, and its two directions. `pad n` after a field is `n` bytes that mean nothing;
-/// `text n` in place of a type is a [`Text`] of `n` bytes; `pad n;` in front of all is what leads.
+/// Declares a structure, as visible as its fields, and its two directions. `pad n` after a field is
+/// `n` bytes that mean nothing; `text n` in place of a type is a [`Text`] of `n` bytes; `pad n;` in
+/// front of all is what leads.
 macro_rules! layout {
     (
         $(#[$doc:meta])*

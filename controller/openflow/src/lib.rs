@@ -1,17 +1,17 @@
 //! OpenFlow 1.0.2 and 1.3.5 on the wire: nom in, `encode` out, and nothing else.
 //!
-//! [`Framer`] cuts a byte stream into messages by their header; [`v10::Message`] and [`v13::Message`] give
-//! each its meaning; [`Hello`] says which of them to use; [`Reassembly`] puts answers in several parts
-//! together.
+//! [`Framer`] cuts a byte stream into messages by their header; [`v10::Message`] and
+//! [`v13::Message`] give each its meaning; [`Hello`] says which of them to use; [`Reassembly`] puts
+//! answers in several parts together.
 //!
-//! No input panics, and no length that was read sizes an allocation before it was checked against the
-//! bytes that are there. What the codec does not know (an experimenter's match field, a new statistic) is
-//! kept as it came, so that a message that parses encodes back to its own bytes. Lost is only what has no
-//! meaning:
+//! No input panics, and no length that was read sizes an allocation before it was checked against
+//! the bytes that are there. What the codec does not know (an experimenter's match field, a new
+//! statistic) is kept as it came, so that a message that parses encodes back to its own bytes. Lost
+//! is only what has no meaning:
 //!
 //! - padding, and flags of multipart and statistics messages but for "more", come back as zero;
-//! - text (names of ports and tables, descriptions) ends at its first zero byte, or one byte before its
-//!   field does; bytes in it that are no UTF-8 are replaced.
+//! - text (names of ports and tables, descriptions) ends at its first zero byte, or one byte before
+//!   its field does; bytes in it that are no UTF-8 are replaced.
 //!
 //! ```
 //! use rust_openflow::v13::{Action, Body, FlowMod, Instruction, Match, Message};

@@ -1,8 +1,8 @@
 //! What the messages of every version have in common.
 
-/// Declares a version's `Body`, an enum of what a message can say, and its `Message`. Bodies are of four
-/// kinds: nothing, mere bytes, of fixed length (by [`Fixed`](crate::layout::Fixed)) and of their own
-/// length (`read`, `encode` and `encoded_len`).
+/// Declares a version's `Body`, an enum of what a message can say, and its `Message`. Bodies are of
+/// four kinds: nothing, mere bytes, of fixed length (by [`Fixed`](crate::layout::Fixed)) and of
+/// their own length (`read`, `encode` and `encoded_len`).
 macro_rules! messages {
     (
         version $version:literal, $version_name:literal, $section:literal;
@@ -86,8 +86,8 @@ macro_rules! messages {
         #[doc = concat!("One message of OpenFlow ", $version_name, " (", $section, ").")]
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct Message {
-            /// Version in the header: this module's, but for a [`Body::Hello`], which says the highest
-            /// that its sender speaks, and for an error that answers it.
+            /// Version in the header: this module's, but for a [`Body::Hello`], which says the
+            /// highest that its sender speaks, and for an error that answers it.
             pub version: u8,
             /// Transaction: an answer has that of its question.
             pub xid: u32,
@@ -107,8 +107,8 @@ macro_rules! messages {
             /// [`Error::Incomplete`](crate::Error::Incomplete) if bytes are missing,
             /// [`Error::Version`](crate::Error::Version) for a version that is not this module's
             /// (hello and error are read whatever their version),
-            /// [`Error::Malformed`](crate::Error::Malformed) else, bytes after the message's end among
-            /// them.
+            /// [`Error::Malformed`](crate::Error::Malformed) else, bytes after the message's end
+            /// among them.
             pub fn parse(bytes: &[u8]) -> Result<Message, $crate::Error> {
                 let (header, message) = $crate::header::message($version, bytes)?;
                 let body = &message[$crate::Header::LEN..];

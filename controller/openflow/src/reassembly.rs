@@ -58,8 +58,9 @@ impl Default for ReassemblyLimits {
     }
 }
 
-/// Why parts did not become an answer. But for [`TooManyQuestions`](ReassemblyError::TooManyQuestions),
-/// what came so far is forgotten, and the rest of the answer will be [`Unasked`](ReassemblyError::Unasked).
+/// Why parts did not become an answer. But for
+/// [`TooManyQuestions`](ReassemblyError::TooManyQuestions), what came so far is forgotten, and the
+/// rest of the answer will be [`Unasked`](ReassemblyError::Unasked).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReassemblyError {
     /// Nothing was asked with this transaction, or its answer is over.
@@ -98,12 +99,14 @@ pub enum ReassemblyError {
     },
 }
 
-/// Puts the parts of multipart (OpenFlow 1.3.5, 7.3.5) and statistics (1.0.2, 5.3.5) answers together.
+/// Puts the parts of multipart (OpenFlow 1.3.5, 7.3.5) and statistics (1.0.2, 5.3.5) answers
+/// together.
 ///
-/// Say what is asked with [`Reassembly::ask`], then hand every reply to [`Reassembly::take`]. Only what
-/// was asked for is held, so that neither a switch that makes up answers nor the tail of an answer that
-/// was refused takes memory or passes for a whole. A question whose answer never ends stays open until
-/// [`Reassembly::forget`]; when to give up is for the caller to say, who has the clock.
+/// Say what is asked with [`Reassembly::ask`], then hand every reply to [`Reassembly::take`]. Only
+/// what was asked for is held, so that neither a switch that makes up answers nor the tail of an
+/// answer that was refused takes memory or passes for a whole. A question whose answer never ends
+/// stays open until [`Reassembly::forget`]; when to give up is for the caller to say, who has the
+/// clock.
 ///
 /// ```
 /// use rust_openflow::Reassembly;
@@ -142,7 +145,8 @@ impl<A: Answer> Reassembly<A> {
         Reassembly { limits, open: HashMap::new() }
     }
 
-    /// Something is asked in transaction `xid`. If something was, and is not answered, that is forgotten.
+    /// Something is asked in transaction `xid`. If something was, and is not answered, that is
+    /// forgotten.
     ///
     /// # Errors
     /// [`ReassemblyError::TooManyQuestions`].

@@ -18,8 +18,8 @@ pub(crate) const fn padding(len: usize) -> usize {
 /// Writes the length of what began at `start` into the 16 bits at `at`.
 ///
 /// # Panics
-/// If it is longer than a 16-bit length can say; OpenFlow has no way to carry it, and whoever built it
-/// must split it.
+/// If it is longer than a 16-bit length can say; OpenFlow has no way to carry it, and whoever built
+/// it must split it.
 pub(crate) fn fill_length(start: usize, at: usize, out: &mut [u8]) {
     let length = u16::try_from(out.len() - start)
         .expect("an OpenFlow structure is at most 65535 bytes long; split it before encoding");

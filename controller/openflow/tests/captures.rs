@@ -282,8 +282,8 @@ fn ovs_ofctl_of_1_3_says_what_it_was_told_to() {
     assert_eq!(meter.bands[1], MeterBand::DscpRemark { rate: 2000, burst: 60, prec_level: 2 });
 }
 
-/// A seeded walk around what real switches say: bytes changed, cut out, doubled, and taken from another
-/// message. `fuzz/` does the same with coverage to lead it.
+/// A seeded walk around what real switches say: bytes changed, cut out, doubled, and taken from
+/// another message. `fuzz/` does the same with coverage to lead it.
 fn spoiled<M: Codec>(version: &str) {
     let frames: Vec<_> = captures(version).into_iter().flat_map(|(_, frames)| frames).collect();
     let mut random = rand_pcg::Pcg64Mcg::seed_from_u64(0x6633);

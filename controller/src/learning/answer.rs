@@ -8,8 +8,8 @@ use super::learner::{Decision, Flow};
 /// Seconds without a packet after which an entry goes.
 pub const IDLE_TIMEOUT: u16 = 10;
 
-/// Seconds after which an entry goes at any rate: so long may packets go to where a station was before
-/// it moved.
+/// Seconds after which an entry goes at any rate: so long may packets go to where a station was
+/// before it moved.
 pub const HARD_TIMEOUT: u16 = 30;
 
 /// The mark on our entries.
@@ -39,7 +39,8 @@ const OUT_PORT: usize = 76;
 /// Puts decisions in the words of OpenFlow 1.0.
 #[derive(Debug)]
 pub struct Answers {
-    /// A flow-mod that was encoded once, for all: filling in half of it costs a tenth of encoding it.
+    /// A flow-mod that was encoded once, for all: filling in half of it costs a tenth of encoding
+    /// it.
     entry: [u8; FLOW_MOD],
 }
 
@@ -124,8 +125,8 @@ fn flow_mod(flow: Flow, in_port: u16, actions: &[Action], buffer_id: u32) -> Flo
     FlowMod { hard_timeout: HARD_TIMEOUT, ..entry }
 }
 
-/// Has the switch do `actions` to the packet, from where it is kept, or from here. Of a packet that is
-/// nowhere whole nothing is sent: a part of it is none.
+/// Has the switch do `actions` to the packet, from where it is kept, or from here. Of a packet that
+/// is nowhere whole nothing is sent: a part of it is none.
 #[cold]
 fn send(packet: &PacketIn<&[u8]>, actions: &[Action], xid: u32, out: &mut Vec<u8>) {
     let kept = packet.buffer_id != NO_BUFFER;

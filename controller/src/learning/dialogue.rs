@@ -95,8 +95,8 @@ enum State {
 }
 
 impl Dialogue {
-    /// A connection that opened at `now` (in seconds); appends to `out` what is said first. `seed` is
-    /// any random number.
+    /// A connection that opened at `now` (in seconds); appends to `out` what is said first. `seed`
+    /// is any random number.
     pub fn open(seed: u64, now: u32, out: &mut Vec<u8>) -> Dialogue {
         // In 1.0 a hello has no elements (5.5.1).
         Message::new(OUR_XID, Body::Hello(rust_openflow::Hello::default())).encode(out);
@@ -110,9 +110,9 @@ impl Dialogue {
         }
     }
 
-    /// Takes the whole messages that `bytes` begins with, and appends to `out` what they are answered
-    /// with, which is at most four times as long: how many bytes it took. The rest is to be brought
-    /// again with what follows it.
+    /// Takes the whole messages that `bytes` begins with, and appends to `out` what they are
+    /// answered with, which is at most four times as long: how many bytes it took. The rest is to
+    /// be brought again with what follows it.
     ///
     /// # Errors
     /// The connection is to be closed, after `out` was sent.
@@ -399,7 +399,8 @@ mod tests {
             prop_assert_eq!(view(&message), PacketIn::borrowed(&message).ok());
         }
 
-        /// Hostile bytes end in an error or not, and never in a panic or in more answers than allowed.
+        /// Hostile bytes end in an error or not, and never in a panic or in more answers than
+        /// allowed.
         #[test]
         fn any_bytes_are_survived(
             kinds in prop::collection::vec((any::<u8>(), any::<u16>(), prop::collection::vec(any::<u8>(), 0..40)), 0..20),

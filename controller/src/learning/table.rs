@@ -1,6 +1,7 @@
 use rust_openflow::Mac;
 
-/// Seconds after which a station that was not heard again is forgotten (IEEE 802.1D-2004, table 7-5).
+/// Seconds after which a station that was not heard again is forgotten (IEEE 802.1D-2004, table
+/// 7-5).
 pub const AGEING: u32 = 300;
 
 /// Stations that a table holds at most.
@@ -31,10 +32,10 @@ impl Station {
 /// Which port each station was last heard at.
 ///
 /// A hash table as switches have them in silicon: a station may be in any of the eight slots of one
-/// bucket, so that both looking and learning touch two neighbouring cache lines at most. A bucket that
-/// overflows doubles the table until it has [`CAPACITY`] slots; after that, the station of the bucket that
-/// was silent longest makes room. Which stations share a bucket depends on a random key, so that nobody
-/// can choose addresses that do.
+/// bucket, so that both looking and learning touch two neighbouring cache lines at most. A bucket
+/// that overflows doubles the table until it has [`CAPACITY`] slots; after that, the station of the
+/// bucket that was silent longest makes room. Which stations share a bucket depends on a random
+/// key, so that nobody can choose addresses that do.
 #[derive(Debug)]
 pub struct MacTable {
     key: [u64; 3],
@@ -122,8 +123,8 @@ impl MacTable {
         (hash >> (64 - self.bits)) as usize
     }
 
-    /// Twice the buckets. As the upper bits of the hash choose, each old bucket parts into two new ones,
-    /// in which there is room for certain.
+    /// Twice the buckets. As the upper bits of the hash choose, each old bucket parts into two new
+    /// ones, in which there is room for certain.
     #[cold]
     fn grow(&mut self) {
         let old = std::mem::take(&mut self.buckets);

@@ -103,8 +103,8 @@ struct Connection {
     dialogue: Dialogue,
     /// The part of a message that was read, below 64 KiB.
     unread: Vec<u8>,
-    /// What the switch would not take at once. While there is any, nothing more is read from it, so that
-    /// it never exceeds the answers to one read.
+    /// What the switch would not take at once. While there is any, nothing more is read from it, so
+    /// that it never exceeds the answers to one read.
     unsent: Vec<u8>,
 }
 

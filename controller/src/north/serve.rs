@@ -1,9 +1,9 @@
 //! Connections of those who ask: how many, how long each may take, and how much it may say.
 //!
-//! Every bound is on what one asker can hold: a place (bounded in number, so the rest wait to be accepted),
-//! memory (of a request's head and body), and time (to say what it wants, to be answered, and to take the
-//! answer). Readers of the event stream stay as long as they read; one that takes nothing for
-//! [`STALLED`] is let go like everybody else.
+//! Every bound is on what one asker can hold: a place (bounded in number, so the rest wait to be
+//! accepted), memory (of a request's head and body), and time (to say what it wants, to be
+//! answered, and to take the answer). Readers of the event stream stay as long as they read; one
+//! that takes nothing for [`STALLED`] is let go like everybody else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,8 @@ pub(crate) async fn serve(listener: TcpListener, north: North) {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWERING));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        // Whoever finds no place waits to be accepted, until one of the others is done or out of time.
+        // Whoever finds no place waits to be accepted, until one of the others is done or out of
+        // time.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {

@@ -15,8 +15,8 @@ const SHORTEST: usize = 16;
 /// And at most: longer ones do not fit a request's head with the rest.
 const LONGEST: usize = 4096;
 
-/// The hash of a bearer token (RFC 6750). That is all that is kept of it, and what is compared: in a
-/// time that says nothing about how much of it was right.
+/// The hash of a bearer token (RFC 6750). That is all that is kept of it, and what is compared: in
+/// a time that says nothing about how much of it was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(blake3::Hash);
 
@@ -24,8 +24,8 @@ impl Token {
     /// Reads a file that holds a token, and perhaps spaces and newlines around it.
     ///
     /// # Errors
-    /// A file that cannot be read, and a token that is too short to be secret or cannot be said in a
-    /// request.
+    /// A file that cannot be read, and a token that is too short to be secret or cannot be said in
+    /// a request.
     pub(crate) fn read(path: &Path) -> Result<Token, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;

@@ -1,4 +1,5 @@
-//! Two controllers, as one of them sees it: which of the two decides, and what it knows of the other.
+//! Two controllers, as one of them sees it: which of the two decides, and what it knows of the
+//! other.
 
 use std::sync::Arc;
 

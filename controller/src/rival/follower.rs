@@ -5,8 +5,8 @@ use nearcast_machine::{Span, Time};
 
 use super::Heard;
 
-/// Follows what the other controller tells. A beginning counts once it was told to its end; until then
-/// what was known before does.
+/// Follows what the other controller tells. A beginning counts once it was told to its end; until
+/// then what was known before does.
 #[derive(Debug)]
 pub(super) struct Follower {
     limits: Limits,
@@ -48,8 +48,8 @@ impl Follower {
         self.known.len()
     }
 
-    /// What is known, which is forgotten. Nothing, if the other was not heard for `lease`: what its peers
-    /// were offered has run out by now.
+    /// What is known, which is forgotten. Nothing, if the other was not heard for `lease`: what its
+    /// peers were offered has run out by now.
     pub(super) fn take(&mut self, now: Time, lease: Span) -> Replica {
         let fresh = self.heard.is_some_and(|heard| now.since(heard) < lease);
         let known = std::mem::replace(&mut self.known, Replica::new(&self.limits));

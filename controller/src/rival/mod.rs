@@ -1,9 +1,10 @@
 //! The other controller, over TCP or TLS.
 //!
-//! Each of the two serves, to whoever connects, its claim, several times in a lease, and what it knows of its
-//! streams as it changes; and reads the other's by a connection of its own. So what is believed always comes
-//! from the end that was asked for, whose certificate names a controller; nothing is read from those that
-//! connect, and with TLS they too have to show a controller's certificate before they are told anything.
+//! Each of the two serves, to whoever connects, its claim, several times in a lease, and what it
+//! knows of its streams as it changes; and reads the other's by a connection of its own. So what is
+//! believed always comes from the end that was asked for, whose certificate names a controller;
+//! nothing is read from those that connect, and with TLS they too have to show a controller's
+//! certificate before they are told anything.
 //!
 //! What is told is lines of JSON: the version, then claims for ever, and in between
 //!

@@ -14,7 +14,8 @@ use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 use super::{Line, PATIENCE, VERSION, beat};
 use crate::tls::{Tls, names_controller};
 
-/// Those who may listen at once: there is one other controller, and what is left of connections that broke.
+/// Those who may listen at once: there is one other controller, and what is left of connections
+/// that broke.
 const LISTENERS: usize = 4;
 /// Lines of a beginning that are written between two looks at whether a claim is due.
 const BATCH: usize = 64;

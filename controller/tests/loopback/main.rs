@@ -1,5 +1,5 @@
-//! The controller as a process, over loopback: switches that do not keep to the protocol, one that does
-//! not read, and what is asked for by HTTP.
+//! The controller as a process, over loopback: switches that do not keep to the protocol, one that
+//! does not read, and what is asked for by HTTP.
 
 mod asked;
 mod hostile;

@@ -4,8 +4,8 @@ use rust_openflow::v13::Body;
 
 use crate::world::{Controller, encoded};
 
-/// What the kernel holds for a connection at most, both ends together, and what the controller does: a
-/// bound on both, many times over.
+/// What the kernel holds for a connection at most, both ends together, and what the controller
+/// does: a bound on both, many times over.
 const ENOUGH: usize = 256 << 20;
 
 #[test]

@@ -131,7 +131,8 @@ impl Switch {
         }
     }
 
-    /// Answers as an empty switch with two ports does, until `done` says that this message was the last.
+    /// Answers as an empty switch with two ports does, until `done` says that this message was the
+    /// last.
     pub(crate) fn serve_until(&mut self, mut done: impl FnMut(&Message) -> bool) {
         loop {
             let message = self.read();

@@ -1,5 +1,5 @@
-//! The control channel: a switch that is there twice, a connection that is half open, a controller that is
-//! slower than its switches.
+//! The control channel: a switch that is there twice, a connection that is half open, a controller
+//! that is slower than its switches.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -42,8 +42,8 @@ fn a_second_switch_with_the_same_datapath_id_is_refused_and_the_first_one_served
     assert_eq!(gone.count(), 0, "the first one never left");
 }
 
-/// Stands between switches and controller, and passes on what both say until it is told to fall silent:
-/// connections that are there by then stay open, and carry nothing any more.
+/// Stands between switches and controller, and passes on what both say until it is told to fall
+/// silent: connections that are there by then stay open, and carry nothing any more.
 struct Between {
     port: u16,
     silent: Arc<AtomicBool>,

@@ -37,9 +37,9 @@ pub(crate) fn unable() -> Option<String> {
     }
 }
 
-/// The lock that everybody holds who builds a world on this machine (docs/architecture.md). Bridges of
-/// one daemon share a userspace datapath, which drops packets that it would have to look up while
-/// anybody makes or removes a bridge.
+/// The lock that everybody holds who builds a world on this machine (docs/architecture.md). Bridges
+/// of one daemon share a userspace datapath, which drops packets that it would have to look up
+/// while anybody makes or removes a bridge.
 fn alone() -> File {
     std::fs::create_dir_all("/run/nearcast").expect("root may");
     let file = File::options().create(true).truncate(false).write(true).open("/run/nearcast/lock");

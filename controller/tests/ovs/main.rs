@@ -1,7 +1,7 @@
 //! The controller as a process, on a real Open vSwitch, with real programs in namespaces.
 //!
-//! Needs root, a running ovs-vswitchd, nginx with its RTMP module and FFmpeg; without them the tests
-//! say so and do nothing, unless `NEARCAST_TESTS=all`, as `make test` has it.
+//! Needs root, a running ovs-vswitchd, nginx with its RTMP module and FFmpeg; without them the
+//! tests say so and do nothing, unless `NEARCAST_TESTS=all`, as `make test` has it.
 
 mod lab;
 

@@ -1,7 +1,7 @@
 //! TLS with Open vSwitch: the right certificate, a wrong one, and none.
 //!
-//! The certificate of Open vSwitch is one for the whole daemon, so these tests have a daemon of their
-//! own, with a datapath that forwards nothing.
+//! The certificate of Open vSwitch is one for the whole daemon, so these tests have a daemon of
+//! their own, with a datapath that forwards nothing.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,8 +26,8 @@ struct Bench {
 }
 
 impl Bench {
-    /// A database, a daemon, and a controller with a certificate of the authority `good`, which is the
-    /// only one it believes.
+    /// A database, a daemon, and a controller with a certificate of the authority `good`, which is
+    /// the only one it believes.
     fn new() -> Bench {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = free.local_addr().expect("bound");

@@ -208,7 +208,8 @@ fn no_datagram_is_lost_when_the_master_is_killed_and_the_second_goes_on_with_its
     lab.kill(player);
     second.event("withdrawn", &address("v1"));
     assert_eq!(viewers(&lab), [address("v2")]);
-    // Had the other one not heard of it, v1 would get its bucket back until its connection is missed.
+    // Had the other one not heard of it, v1 would get its bucket back until its connection is
+    // missed.
     wait_for("the first knows that too", BOUND, || (first.told() < told).then_some(()));
 
     // And back again.

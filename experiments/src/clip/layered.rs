@@ -10,9 +10,9 @@ use super::recipe::{FPS, GOP, HEIGHT, Partial, SLICE, WIDTH, cache, ffmpeg, to_i
 use super::{Clip, ClipError};
 use crate::world::Shutdown;
 
-/// The paper's video (Liu et al. IV and V): `I b B b B b B b P`, in layers 1 (I, P), 2 (B, which others
-/// refer to) and 3 (b) of about 290, 230 and 100 kbit/s as the mesh carries them; ten seconds of it, over
-/// and over.
+/// The paper's video (Liu et al. IV and V): `I b B b B b B b P`, in layers 1 (I, P), 2 (B, which
+/// others refer to) and 3 (b) of about 290, 230 and 100 kbit/s as the mesh carries them; ten
+/// seconds of it, over and over.
 #[derive(Debug, Clone)]
 pub struct LayeredClip {
     /// To be published.
@@ -23,8 +23,8 @@ pub struct LayeredClip {
 
 /// Five groups of pictures: 10.67 s. The paper's sequence had ten.
 const PICTURES: usize = 320;
-/// The quantisers are fixed, as the paper's were: of P, and how much coarser those of B are. With the
-/// stamps, heads and proofs that peers add, this comes to the paper's rates.
+/// The quantisers are fixed, as the paper's were: of P, and how much coarser those of B are. With
+/// the stamps, heads and proofs that peers add, this comes to the paper's rates.
 const QUANTISERS: &str = "--qp 35 --pbratio 6 --ipratio 1.6 --aq-mode 0";
 /// From one P picture to the next.
 const STEP: usize = 8;
@@ -68,8 +68,8 @@ impl LayeredClip {
     }
 }
 
-/// The pictures, as they are: 195 MB, in exchange for which they need not be drawn for every viewer that
-/// is judged.
+/// The pictures, as they are: 195 MB, in exchange for which they need not be drawn for every viewer
+/// that is judged.
 fn draw(original: &Path, shutdown: Shutdown) -> Result<(), ClipError> {
     let partial = Partial::of(original);
     let mut command = ffmpeg();
@@ -79,9 +79,10 @@ fn draw(original: &Path, shutdown: Shutdown) -> Result<(), ClipError> {
     partial.keep_as(original)
 }
 
-/// x264 by itself, as FFmpeg cannot tell it the type of each picture. `ref=1` by zone is what makes each
-/// layer decode bit-exactly without those above it; a pyramid wants more than one by its own setting,
-/// and has it only with a second thread, in which pictures are given their types apart from zones.
+/// x264 by itself, as FFmpeg cannot tell it the type of each picture. `ref=1` by zone is what makes
+/// each layer decode bit-exactly without those above it; a pyramid wants more than one by its own
+/// setting, and has it only with a second thread, in which pictures are given their types apart
+/// from zones.
 fn x264_words() -> String {
     format!(
         "--preset medium --threads 2 {QUANTISERS} --bframes 7 --b-adapt 0 --b-pyramid normal \
@@ -91,7 +92,8 @@ fn x264_words() -> String {
     )
 }
 
-/// A line per picture for `--qpfile`: the last of a group is a P, so that none refers to the next group.
+/// A line per picture for `--qpfile`: the last of a group is a P, so that none refers to the next
+/// group.
 fn types() -> String {
     let group = GOP as usize;
     let line = |at: usize| {
@@ -214,7 +216,8 @@ fn ms(number: u64) -> u64 {
     number * 1000 / u64::from(FPS)
 }
 
-/// An AVCDecoderConfigurationRecord whose parameter set says what is reordered; `None` if it cannot.
+/// An AVCDecoderConfigurationRecord whose parameter set says what is reordered; `None` if it
+/// cannot.
 fn configuration(record: &[u8]) -> Option<Vec<u8>> {
     let config = DecoderConfig::parse(record).ok()?;
     let (&[sps], &[pps]) = (&config.sps[..], &config.pps[..]) else { return None };
@@ -286,7 +289,8 @@ mod tests {
             (0..9).filter_map(|at| timeline.layer(at)).map(Layer::number).collect();
         assert_eq!(shown, [1, 3, 2, 3, 2, 3, 2, 3, 1]);
 
-        // Once round, as a viewer gets it who gets all: the picture in each place is the original's.
+        // Once round, as a viewer gets it who gets all: the picture in each place is the
+        // original's.
         let folder = tempfile::tempdir().expect("a folder");
         let recording = folder.path().join("all.flv");
         let mut out = flv::HEADER.to_vec();

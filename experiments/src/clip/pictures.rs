@@ -13,8 +13,8 @@ pub struct Pictures {
     places: HashMap<u32, Vec<usize>>,
 }
 
-/// How FFmpeg is made to write a line per decoded picture, none dropped or doubled for the sake of a
-/// steady rate.
+/// How FFmpeg is made to write a line per decoded picture, none dropped or doubled for the sake of
+/// a steady rate.
 pub(crate) const FRAMECRC: [&str; 6] =
     ["-fps_mode", "passthrough", "-f", "framecrc", "-flush_packets", "1"];
 

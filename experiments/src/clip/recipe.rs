@@ -66,8 +66,8 @@ const KBITS: u32 = 620;
 /// Slices of at most this many bytes, so that with its four-byte length prefix (and the five bytes
 /// of AVC header before the first) each fits in one chunk of 1250.
 pub(super) const SLICE: u32 = 1236;
-/// Frames of one second at most: an encoder for live streams bounds its bursts, as the network would
-/// have to queue them.
+/// Frames of one second at most: an encoder for live streams bounds its bursts, as the network
+/// would have to queue them.
 const VBV_KBITS: u32 = 660;
 const VBV_BUFFER: u32 = 220;
 
@@ -108,8 +108,8 @@ impl Clip {
 
 /// FFmpeg's arguments but for the output's name: they are the recipe.
 fn arguments(seconds: u64) -> Vec<String> {
-    // `I b B b P`: every second frame a plain B, in layer 3; every fourth a reference B, in layer 2.
-    // ref=1 is what makes each layer decode bit-exactly without those above it.
+    // `I b B b P`: every second frame a plain B, in layer 3; every fourth a reference B, in layer
+    // 2. ref=1 is what makes each layer decode bit-exactly without those above it.
     let x264 = format!(
         "b-pyramid=normal:keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0:ref=1:weightp=0:\
          slice-max-size={SLICE}:vbv-maxrate={VBV_KBITS}:vbv-bufsize={VBV_BUFFER}"

@@ -104,7 +104,8 @@ impl Figure {
     }
 
     /// A part of a page: no background, and the page's palette by CSS variables, which presentation
-    /// attributes take as any declaration does. The text remains text, to be selected and read aloud.
+    /// attributes take as any declaration does. The text remains text, to be selected and read
+    /// aloud.
     pub fn inline(&self) -> String {
         let mut svg = self.after_root("");
         for (colour, variable) in style::VARIABLES {

@@ -5,9 +5,9 @@ use super::{Figure, style};
 use crate::measure::{Summary, propagation};
 use crate::result::{Outcome, PingTrain, Run, System, Way};
 
-/// The paper's figure: delay over time, direct against bypassed, with the streaming interval marked.
-/// On the left by the paper's measure, half the round trip of pings; on the right by the stamp of
-/// each frame.
+/// The paper's figure: delay over time, direct against bypassed, with the streaming interval
+/// marked. On the left by the paper's measure, half the round trip of pings; on the right by the
+/// stamp of each frame.
 pub(super) fn delay_over_time(outcome: &Outcome, scenario: &str) -> Option<Figure> {
     let run =
         |system| outcome.runs.iter().find(|run| run.scenario == scenario && run.system == system);
@@ -176,7 +176,8 @@ fn frames(area: &Area<'_>, direct: &Run, assisted: &Run, top: f64) -> Drawn {
         for way in ways {
             let colour = style::of_way(way);
             let points = delays.iter().filter(|point| point.2 == way && point.1 <= top);
-            // Open circles for the assisted run, so that its CDN frames stand apart from the direct run's.
+            // Open circles for the assisted run, so that its CDN frames stand apart from the direct
+            // run's.
             let open = run.system == System::Assisted && way == Way::Cdn;
             let shape = if open { colour.stroke_width(1) } else { colour.mix(0.55).filled() };
             chart

@@ -118,9 +118,10 @@ impl Ticks {
 pub struct Drops(pub BTreeMap<String, u64>);
 
 impl Drops {
-    /// What the kernel counts in the network namespace that the calling thread is in: datagrams that
-    /// found a socket's buffer full, and packets that an interface did not send. (Packets that an
-    /// interface received and dropped are not told apart from those that nobody wants, such as LLDP.)
+    /// What the kernel counts in the network namespace that the calling thread is in: datagrams
+    /// that found a socket's buffer full, and packets that an interface did not send. (Packets that
+    /// an interface received and dropped are not told apart from those that nobody wants, such as
+    /// LLDP.)
     pub fn here(place: &str, only: impl Fn(&str) -> bool) -> Drops {
         // Not /proc/net: that is the namespace of the process, not of this thread.
         let read = |name: &str| {
@@ -187,7 +188,8 @@ fn backlog_drops(table: &str) -> u64 {
 
 /// More than this in use, and who runs when is a matter of luck.
 const SATURATED: f64 = 0.95;
-/// The share of a run's seconds in which that is tolerated: starting programs saturates for a moment.
+/// The share of a run's seconds in which that is tolerated: starting programs saturates for a
+/// moment.
 const TOLERATED: f64 = 0.05;
 /// How late a link may be, a tenth of the shortest propagation in the topologies of the MIT paper.
 pub const LATE: Span = Span::from_micros(800);

@@ -81,9 +81,9 @@ fn count(socket: &UdpSocket, stop: &AtomicBool) -> io::Result<(u64, Option<Durat
     }
 }
 
-/// Sends at twice the link's rate for `lasting`, which overflows any queue that drains slower, waits
-/// for what is still queued, and counts what arrived. `queued` is how long a full queue takes to
-/// drain, propagation included.
+/// Sends at twice the link's rate for `lasting`, which overflows any queue that drains slower,
+/// waits for what is still queued, and counts what arrived. `queued` is how long a full queue takes
+/// to drain, propagation included.
 ///
 /// # Errors
 /// Whatever a socket answers.

@@ -1,8 +1,8 @@
 //! The least delay that physics allows a frame on its path.
 //!
-//! A frame of `B` bytes is handed over at once and cut into packets. Each link of the path sends one
-//! packet at a time, at its rate, header bytes included; a packet is forwarded once it is there in
-//! full; links work at the same time. The last packet's arrival is then
+//! A frame of `B` bytes is handed over at once and cut into packets. Each link of the path sends
+//! one packet at a time, at its rate, header bytes included; a packet is forwarded once it is there
+//! in full; links work at the same time. The last packet's arrival is then
 //!
 //! ```text
 //! done(link, packet) = max(done(link, packet - 1), done(link - 1, packet) + delay(link - 1))
@@ -10,9 +10,10 @@
 //! floor              = done(last link, last packet) + delay(last link)
 //! ```
 //!
-//! which for one bottleneck is: propagation along the path, plus the serialisation of the whole frame
-//! on the slowest link, plus that of one packet on each of the others. Nothing else is in it: no
-//! queue, no other traffic, no processing. A measured delay divided by it says how much was added.
+//! which for one bottleneck is: propagation along the path, plus the serialisation of the whole
+//! frame on the slowest link, plus that of one packet on each of the others. Nothing else is in it:
+//! no queue, no other traffic, no processing. A measured delay divided by it says how much was
+//! added.
 
 use crate::result::{Frame, Hop, Viewer, Way};
 

@@ -117,7 +117,8 @@ fn rate(outcome: &Outcome) -> Goal {
             let share = *carried as f64 / *set as f64;
             let at_bound = bound.is_none_or(|bound| *dropped > 0 && *deepest == bound);
             let accounted = sent.saturating_sub(*arrived) == *dropped;
-            // To the nearest percent: a first packet that is handed on late makes the rest seem fast.
+            // To the nearest percent: a first packet that is handed on late makes the rest seem
+            // fast.
             let met = (0.93..1.005).contains(&share) && at_bound && accounted;
             let mut goal = goal(
                 "a link carries its rate, and a full queue drops at its bound",

@@ -116,7 +116,8 @@ impl Sending {
                     }
                 }
                 Ok(None) => return Ok(()),
-                // What ICMP says of a target (unreachable and the like) comes as errors: lost pings.
+                // What ICMP says of a target (unreachable and the like) comes as errors: lost
+                // pings.
                 Err(error) if error.raw_os_error().is_some_and(is_of_the_network) => {}
                 Err(error) => return Err(error),
             }

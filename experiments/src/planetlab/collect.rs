@@ -142,8 +142,8 @@ impl Steps {
     }
 }
 
-/// What a peer that is fed by the switch has shown, counted in chunks of whole pictures: it plays no
-/// others.
+/// What a peer that is fed by the switch has shown, counted in chunks of whole pictures: it plays
+/// no others.
 struct Pictures<'a> {
     sent: &'a [Frame],
     /// The next one that is due.

@@ -97,7 +97,8 @@ pub(crate) fn report(folder: &Path) -> Result<(), Failure> {
     build(folder, &outcome)
 }
 
-/// Writes CSV, figures and the page of an outcome into its folder, and says what became of its goals.
+/// Writes CSV, figures and the page of an outcome into its folder, and says what became of its
+/// goals.
 fn build(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure> {
     csv::write(folder, outcome)?;
     let figures = figures::all(outcome);

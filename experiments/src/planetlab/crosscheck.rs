@@ -1,5 +1,5 @@
-//! `nearcast sim-vs-mininet`: what a run in Mininet measured beside what the simulator makes of the same
-//! peers, places, delays and stream.
+//! `nearcast sim-vs-mininet`: what a run in Mininet measured beside what the simulator makes of the
+//! same peers, places, delays and stream.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -169,7 +169,8 @@ mod tests {
         LayerRate { kbit: 100.0, chunks: 19.0 },
     ];
 
-    /// What virtual time makes of a scenario in a draw that is none of the twins', as Mininet would leave it.
+    /// What virtual time makes of a scenario in a draw that is none of the twins', as Mininet would
+    /// leave it.
     fn made(plan: &Plan) -> MeshOutcome {
         let stream = virtually::stream(STREAM).expect("plain");
         let shutdown = Shutdown::handle().expect("a flag");

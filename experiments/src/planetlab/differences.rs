@@ -1,9 +1,9 @@
 //! Runs in Mininet beside the same runs in virtual time, metric by metric.
 //!
-//! A run and its twins have the same peers, places, delays and moments of joining. They differ in what peers
-//! draw, and in what the simulator leaves out. How much the former makes is seen in the twins: of a metric
-//! with standard deviation s among the n twins of each of R runs, the difference of means has one of
-//! s sqrt((1 + 1/n) / R) by chance.
+//! A run and its twins have the same peers, places, delays and moments of joining. They differ in
+//! what peers draw, and in what the simulator leaves out. How much the former makes is seen in the
+//! twins: of a metric with standard deviation s among the n twins of each of R runs, the difference
+//! of means has one of s sqrt((1 + 1/n) / R) by chance.
 
 use super::measures::{Measure, mean, mean_rate, ratio, student};
 use super::result::{Flavour, MeshOutcome, MeshRun, PeerRecord};
@@ -52,7 +52,8 @@ impl Compared {
         self.simulator - self.mininet
     }
 
-    /// Nothing if a run or one of its twins does not have the metric: those that have it would be a choice.
+    /// Nothing if a run or one of its twins does not have the metric: those that have it would be a
+    /// choice.
     fn of(twins: &[&Twin<'_>], what: &dyn Fn(&MeshRun) -> Option<f64>) -> Option<Compared> {
         let (mut mininet, mut simulator) = (Vec::new(), Vec::new());
         let (mut squares, mut freedom, mut weight) = (0.0, 0, 0.0);
@@ -175,7 +176,8 @@ pub(super) fn rows(mininet: &MeshOutcome, twins: &[Twin<'_>]) -> Vec<Row> {
     rows
 }
 
-/// How long after joining half of the peers have played at `kbit` or more, s; nothing if they never do.
+/// How long after joining half of the peers have played at `kbit` or more, s; nothing if they never
+/// do.
 fn half_reached(peers: &[&PeerRecord], kbit: f64) -> Option<f64> {
     let mut times: Vec<f64> = peers.iter().filter_map(|peer| peer.reached(kbit)).collect();
     times.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! From samples to the paper's measures: playback rate, received chunk ratio, PSNR (Liu et al. V-B), per
-//! peer and, with confidence intervals over repetitions, per class and system.
+//! From samples to the paper's measures: playback rate, received chunk ratio, PSNR (Liu et al.
+//! V-B), per peer and, with confidence intervals over repetitions, per class and system.
 
 use super::result::{Flavour, LAYERS, MeshOutcome, MeshRun, PeerRecord, Sample};
 use crate::quality::Quality;
@@ -59,8 +59,8 @@ pub(super) struct Settled {
     pub(super) due: [u64; LAYERS],
     /// Those that were played.
     pub(super) played: [u64; LAYERS],
-    /// The rate of all that was due, kbit/s, by layer and by the mean size of a layer's chunks; nothing if
-    /// none of a layer came.
+    /// The rate of all that was due, kbit/s, by layer and by the mean size of a layer's chunks;
+    /// nothing if none of a layer came.
     pub(super) full: Option<[f64; LAYERS]>,
 }
 
@@ -89,7 +89,8 @@ impl PeerRecord {
         })
     }
 
-    /// Playback rates over time: s after the stream began, kbit/s over at least `window` seconds before.
+    /// Playback rates over time: s after the stream began, kbit/s over at least `window` seconds
+    /// before.
     pub(super) fn rates(&self, window: f64) -> Vec<(f64, f64)> {
         let mut from = 0;
         let rate = |(at, sample): (usize, &Sample)| {

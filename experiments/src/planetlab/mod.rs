@@ -1,12 +1,14 @@
-//! The paper's PlanetLab experiment (Liu et al. V) in Mininet: real peers behind access links with the
-//! upload limits of its table I, under each of its systems, and with the switch's help.
+//! The paper's PlanetLab experiment (Liu et al. V) in Mininet: real peers behind access links with
+//! the upload limits of its table I, under each of its systems, and with the switch's help.
 //!
-//! [`MeshScenario`] says what is run, `plan` how that is scaled; of each repetition `population` draws
-//! the peers and `network` their network. `stage` puts the programs there, `perform` makes the run,
-//! `collect` reads what peers wrote and `video` judges what they saw. What comes of it is a
-//! [`MeshOutcome`], from which alone `judge` compares it with the paper, and `figures` and `page` show it.
+//! [`MeshScenario`] says what is run, `plan` how that is scaled; of each repetition `population`
+//! draws the peers and `network` their network. `stage` puts the programs there, `perform` makes
+//! the run, `collect` reads what peers wrote and `video` judges what they saw. What comes of it is
+//! a [`MeshOutcome`], from which alone `judge` compares it with the paper, and `figures` and `page`
+//! show it.
 //!
-//! `crosscheck` has the same runs made once more in virtual time by `virtually`, and shows the `differences`.
+//! `crosscheck` has the same runs made once more in virtual time by `virtually`, and shows the
+//! `differences`.
 
 mod abreast;
 mod collect;

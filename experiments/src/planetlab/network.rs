@@ -20,15 +20,15 @@ const LEAST: Bitrate = Bitrate::from_bits_per_sec(64_000);
 /// The copy that the broadcaster sends to the CDN, and the one to the switch, with their headers.
 const COPY: Bitrate = Bitrate::from_bits_per_sec(800_000);
 
-/// The uplink of who gives `upload` to others. A peer counts what it gives as UDP payload; with UDP, IP
-/// and Ethernet headers, half of which are on small packets, that is up to a ninth more, and with less
-/// its link would fall behind for ever.
+/// The uplink of who gives `upload` to others. A peer counts what it gives as UDP payload; with
+/// UDP, IP and Ethernet headers, half of which are on small packets, that is up to a ninth more,
+/// and with less its link would fall behind for ever.
 fn uplink(upload: Bitrate) -> Bitrate {
     Bitrate::from_bits_per_sec(upload.bits_per_sec() * 10 / 9).max(LEAST)
 }
 
-/// Hosts around a core, `s1`, with what each may send limited on its own link and nothing else; what
-/// comes down is not, as nobody's downlink was in the paper.
+/// Hosts around a core, `s1`, with what each may send limited on its own link and nothing else;
+/// what comes down is not, as nobody's downlink was in the paper.
 pub(super) fn topology(population: &Population, seed_upload: Bitrate) -> Topology {
     let mut topology = Topology {
         name: "planetlab".to_owned(),

@@ -75,8 +75,8 @@ pub(super) fn perform(
     let (watched, closed) = session.close();
     progress.phase("reading what was recorded");
     let failure = outcome.err().or(closed.err());
-    // A packet that is late by a tenth of the median hop changes nothing that is measured here: peers
-    // decide once a second.
+    // A packet that is late by a tenth of the median hop changes nothing that is measured here:
+    // peers decide once a second.
     let allowed = plan.scenario.delay.median / 10;
     let events = folder.join("events");
     let step = Duration::from(plan.length() / 120).max(Duration::from_secs(1));

@@ -18,7 +18,8 @@ pub struct Wishes {
     /// So many runs of each system, in an experiment of the mesh
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     pub repeat: Option<u32>,
-    /// Of so many peers of each class the video is judged, in an experiment of the mesh [default: 2]
+    /// Of so many peers of each class the video is judged, in an experiment of the mesh [default:
+    /// 2]
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(PEERS_MAX)))]
     pub judged: Option<u32>,
 }
@@ -50,11 +51,11 @@ pub(super) struct Plan {
     pub(super) scenario: MeshScenario,
     pub(super) seed: Seed,
     pub(super) judged: u32,
-    /// The playback lag, and how often a neighbour is replaced: the paper's 30 s, and in a run too short
-    /// for that a fifth of it.
+    /// The playback lag, and how often a neighbour is replaced: the paper's 30 s, and in a run too
+    /// short for that a fifth of it.
     pub(super) lag: Span,
-    /// From when on after its join a peer counts for the table: the 100 s in which the paper's peers
-    /// were stable, and in a run too short for that a third of it.
+    /// From when on after its join a peer counts for the table: the 100 s in which the paper's
+    /// peers were stable, and in a run too short for that a third of it.
     pub(super) settled: Span,
     /// N_min and N_max: the paper's 10 and 20 of 100, and among few no more than there are.
     pub(super) neighbours: [u16; 2],
@@ -92,8 +93,9 @@ impl Plan {
         })
     }
 
-    /// The settings file of every peer; what it does not name is the paper's. The paper's client keeps to
-    /// its upload limit and gives way to nobody, whatever a busy machine does to round trips.
+    /// The settings file of every peer; what it does not name is the paper's. The paper's client
+    /// keeps to its upload limit and gives way to nobody, whatever a busy machine does to round
+    /// trips.
     pub(super) fn settings(&self) -> String {
         let Plan { lag, neighbours: [least, most], .. } = self;
         format!(

@@ -37,8 +37,8 @@ pub(super) struct Population {
 }
 
 impl Population {
-    /// Draws the peers of repetition `repeat`; all systems have the same. Of each class `recorded` are
-    /// recorded.
+    /// Draws the peers of repetition `repeat`; all systems have the same. Of each class `recorded`
+    /// are recorded.
     pub(super) fn draw(
         scenario: &MeshScenario,
         seed: Seed,

@@ -1,4 +1,5 @@
-//! What the mesh experiments leave behind, as `result.json`. Its shape is `docs/planetlab.schema.json`.
+//! What the mesh experiments leave behind, as `result.json`. Its shape is
+//! `docs/planetlab.schema.json`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -95,8 +95,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl MeshScenario {
-    /// The scenario that `name` means, if it means one of these: one of ours, or the path of a TOML file
-    /// with classes of peers in it.
+    /// The scenario that `name` means, if it means one of these: one of ours, or the path of a TOML
+    /// file with classes of peers in it.
     ///
     /// # Errors
     /// A mistake in the file is answered with the file, line and column.

@@ -1,4 +1,5 @@
-//! The world of a run, with everything in it that peers join: controller, CDN, tracker, broadcaster.
+//! The world of a run, with everything in it that peers join: controller, CDN, tracker,
+//! broadcaster.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use super::result::{
 use crate::quality::Quality;
 use crate::result::{Fidelity, MachineFacts, Trust};
 
-/// A peer of `class` that joined at `joined_s` and was there for a minute; of each layer 200 kbit/s were
-/// due, of which it played that part from ten seconds on.
+/// A peer of `class` that joined at `joined_s` and was there for a minute; of each layer 200 kbit/s
+/// were due, of which it played that part from ten seconds on.
 pub(super) fn peer(class: usize, joined_s: f64, parts: [f64; 3]) -> PeerRecord {
     let mut sample = Sample { at_s: joined_s, ..Sample::default() };
     let mut series = vec![sample];

@@ -60,8 +60,8 @@ impl<'a> Video<'a> {
         quality
     }
 
-    /// Judges what each peer of a run recorded from `unsettled` on, on all processors, and removes the
-    /// recordings. A peer that received nothing that can be placed has no quality.
+    /// Judges what each peer of a run recorded from `unsettled` on, on all processors, and removes
+    /// the recordings. A peer that received nothing that can be placed has no quality.
     pub(super) fn judge_all(
         &self,
         run: &mut MeshRun,

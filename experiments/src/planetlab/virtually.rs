@@ -1,5 +1,5 @@
-//! A run in virtual time: the peers, places, delays and upload limits of a repetition as Mininet has them,
-//! with the engine of the live peer on the simulator.
+//! A run in virtual time: the peers, places, delays and upload limits of a repetition as Mininet
+//! has them, with the engine of the live peer on the simulator.
 
 use nearcast_engine::mesh::{self, System};
 use nearcast_machine::{Bitrate, Bytes, Seed, Span, Time};
@@ -23,14 +23,14 @@ use crate::simulate::node::{Kit, MeshNode, SERVERS, SOURCE, TRACKER, servers};
 use crate::simulate::stream::{Stream, Text};
 use crate::world::Shutdown;
 
-/// Pictures of each layer in a second: 30, of whose every eight one is I or P, three are B that others
-/// refer to, four are b.
+/// Pictures of each layer in a second: 30, of whose every eight one is I or P, three are B that
+/// others refer to, four are b.
 const PICTURES: [f64; LAYERS] = [3.75, 11.25, 15.0];
 /// How often what a peer has counted is noted.
 const STEP: Span = Span::from_secs(1);
 
-/// A stream of these layers. Its pictures are all of one size and number of chunks, as many chunks as are
-/// nearest to what the layer has; so many pictures a second as then make up its chunks.
+/// A stream of these layers. Its pictures are all of one size and number of chunks, as many chunks
+/// as are nearest to what the layer has; so many pictures a second as then make up its chunks.
 ///
 /// # Errors
 /// If no stream has such layers.
@@ -47,8 +47,9 @@ pub(super) fn stream(layers: [LayerRate; LAYERS]) -> Result<Stream, Failure> {
     Ok(Stream::cut(&text, cuts.map(|(_, size)| size))?)
 }
 
-/// Makes the run of a system in a repetition; what peers draw themselves, such as whom to ask, they draw
-/// anew in each `draw`. With the switch's help none can be made: the simulator has no switches.
+/// Makes the run of a system in a repetition; what peers draw themselves, such as whom to ask, they
+/// draw anew in each `draw`. With the switch's help none can be made: the simulator has no
+/// switches.
 pub(super) fn perform(
     plan: &Plan,
     stream: Stream,
@@ -120,7 +121,8 @@ fn kit(plan: &Plan, stream: Stream, system: System) -> Result<Kit, Failure> {
     Ok(Kit { stream, viewer: of(mesh::Settings::of(system))?, source: of(source)? })
 }
 
-/// Where each node is: the tracker beside the CDN, the source on the broadcaster's host, peers on theirs.
+/// Where each node is: the tracker beside the CDN, the source on the broadcaster's host, peers on
+/// theirs.
 fn hosts(population: &Population) -> Vec<&str> {
     let mut hosts = vec![""; SERVERS];
     (hosts[TRACKER], hosts[SOURCE]) = (CDN, SEED);

@@ -42,13 +42,14 @@ pub enum QualityError {
     Line(String),
 }
 
-/// Scores the recording at `recording` of the clip `clip`. `source` are FFmpeg's arguments for what the
-/// encoder was given, such as `-f lavfi -i testsrc2`; it is made again, as it is too large to be kept.
+/// Scores the recording at `recording` of the clip `clip`. `source` are FFmpeg's arguments for what
+/// the encoder was given, such as `-f lavfi -i testsrc2`; it is made again, as it is too large to
+/// be kept.
 ///
-/// FFmpeg decodes the recording as it is. Where a picture is missing, the one before is still shown and
-/// judged in its place. Only luma counts. Pictures before the first and behind the last one that the
-/// recording holds are not judged, for the viewer was not there, and neither are those of its first
-/// `unsettled`.
+/// FFmpeg decodes the recording as it is. Where a picture is missing, the one before is still shown
+/// and judged in its place. Only luma counts. Pictures before the first and behind the last one
+/// that the recording holds are not judged, for the viewer was not there, and neither are those of
+/// its first `unsettled`.
 ///
 /// # Errors
 /// If FFmpeg cannot be run or the recording is not of the clip.
@@ -75,7 +76,8 @@ pub fn compare(
             break;
         }
         let mut fresh = false;
-        // A picture that stands nowhere in the clip, or behind its time, is shown for a moment only.
+        // A picture that stands nowhere in the clip, or behind its time, is shown for a moment
+        // only.
         while let Some(at) = next.next_if(|at| at.is_none_or(|at| at <= place)) {
             if !decoded.read(&mut shown)? {
                 break;
@@ -199,8 +201,8 @@ mod tests {
         }
     }
 
-    /// The clip as a viewer records it who joins with picture `from`, two seconds later by its clock,
-    /// and gets what `keeps` lets pass.
+    /// The clip as a viewer records it who joins with picture `from`, two seconds later by its
+    /// clock, and gets what `keeps` lets pass.
     fn record(clip: &[u8], from: u64, keeps: impl Fn(u64, Layer) -> bool) -> Vec<u8> {
         let mut out = flv::HEADER.to_vec();
         let (header, _) = first_header(clip);

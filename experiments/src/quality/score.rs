@@ -2,8 +2,8 @@ use nearcast_media::Layer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a picture that does not differ at all is counted as, dB; without a bound one such picture would
-/// outweigh all others.
+/// What a picture that does not differ at all is counted as, dB; without a bound one such picture
+/// would outweigh all others.
 const SAME: f64 = 100.0;
 
 /// The quality of a received stream, dB: means over the pictures of a layer, and over all. Nothing
@@ -33,7 +33,8 @@ pub struct Score {
 }
 
 impl Score {
-    /// A picture of `layer` looked `decibels` good. `frozen`: an earlier one was still shown for it.
+    /// A picture of `layer` looked `decibels` good. `frozen`: an earlier one was still shown for
+    /// it.
     pub fn add(&mut self, layer: Layer, decibels: f64, frozen: bool) {
         let (sum, count) = &mut self.layers[usize::from(layer.number()) - 1];
         *sum += decibels;

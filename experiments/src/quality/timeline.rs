@@ -49,16 +49,16 @@ impl Timeline {
         Some(self.pictures.get(usize::try_from(frame).ok()?)?.time)
     }
 
-    /// The first picture that is shown `later` than picture `place`, or after that, both counted in the
-    /// order of showing.
+    /// The first picture that is shown `later` than picture `place`, or after that, both counted in
+    /// the order of showing.
     pub(super) fn after(&self, place: usize, later: Duration) -> usize {
         let Some((time, _)) = self.order.get(place) else { return self.order.len() };
         let from = time.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX));
         self.order.partition_point(|(shown, _)| *shown < from)
     }
 
-    /// Which picture, counted in the order of showing, is shown at `time`, give or take a millisecond:
-    /// relays and players round.
+    /// Which picture, counted in the order of showing, is shown at `time`, give or take a
+    /// millisecond: relays and players round.
     pub(super) fn at(&self, time: i64) -> Option<usize> {
         let place = self.order.partition_point(|(shown, _)| *shown < time - 1);
         self.order.get(place).filter(|(shown, _)| *shown <= time + 1).map(|_| place)
@@ -71,8 +71,8 @@ impl Timeline {
     }
 }
 
-/// Calls `each` with every picture of an FLV file and when it is shown. A file that ends in the middle
-/// of a tag, as a recording may, ends there.
+/// Calls `each` with every picture of an FLV file and when it is shown. A file that ends in the
+/// middle of a tag, as a recording may, ends there.
 pub(super) fn each_picture(data: &[u8], mut each: impl FnMut(Media, i64)) -> Result<(), Error> {
     let mut rest = data.get(flv::HEADER.len()..).unwrap_or_default();
     while !rest.is_empty() {

@@ -13,8 +13,8 @@ pub struct Args {
     pub folder: PathBuf,
 }
 
-/// Makes the report of a folder again. A newer nearcast may judge, draw or word differently; the raw
-/// series are what counts.
+/// Makes the report of a folder again. A newer nearcast may judge, draw or word differently; the
+/// raw series are what counts.
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     match kind(&args.folder)? {
         Kind::Streams => {

@@ -84,6 +84,7 @@ pub struct ClipFacts {
     pub frames: u64,
     /// Bits per second of each temporal layer, from layer 1.
     pub layer_bits_per_s: Vec<u64>,
-    /// Bytes of the largest slice, with its length prefix: at most 1250, so that a slice is a chunk.
+    /// Bytes of the largest slice, with its length prefix: at most 1250, so that a slice is a
+    /// chunk.
     pub largest_slice: u64,
 }

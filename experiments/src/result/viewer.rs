@@ -198,7 +198,8 @@ pub struct Viewer {
     pub frames: Vec<Frame>,
     /// Each change of way.
     pub changes: Vec<WayChange>,
-    /// Gaps in playing, for a player that buffers nothing beyond the first frame's delay plus 100 ms.
+    /// Gaps in playing, for a player that buffers nothing beyond the first frame's delay plus 100
+    /// ms.
     pub stalls: Vec<Stall>,
     /// Frames sent between its first and its last that never came.
     pub lost: u64,

@@ -12,9 +12,9 @@ use crate::clip::{Clip, FRAMECRC};
 use crate::scenario::Player;
 use crate::world::find_program;
 
-/// How much of a stream FFmpeg's demuxer looks at before it plays, bytes: less than the first IDR frame,
-/// more than the metadata before it (with 32, as is often advised, a player that joins late finds
-/// nothing but metadata, and gives up).
+/// How much of a stream FFmpeg's demuxer looks at before it plays, bytes: less than the first IDR
+/// frame, more than the metadata before it (with 32, as is often advised, a player that joins late
+/// finds nothing but metadata, and gives up).
 const PROBE: &str = "2048";
 
 /// Where the CDN seed listens, beside the CDN's nginx.

@@ -17,8 +17,8 @@ use crate::result::{
 /// A line longer than this is none of ours.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The lines of a file of JSON that can be read; one that a kill cut off is left out, and a file that
-/// is not there has none.
+/// The lines of a file of JSON that can be read; one that a kill cut off is left out, and a file
+/// that is not there has none.
 pub(crate) fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Vec<T> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     let mut reader = BufReader::new(file);
@@ -69,8 +69,8 @@ pub(super) struct Seat {
     pub opened: u64,
 }
 
-/// A viewer, from its peer's record. `whole` says that the stream ran to its end, so that frames that
-/// are not there at the end are lost and not merely to come.
+/// A viewer, from its peer's record. `whole` says that the stream ran to its end, so that frames
+/// that are not there at the end are lost and not merely to come.
 pub(super) fn viewer(
     seat: Seat,
     paths: Vec<Route>,
@@ -267,8 +267,8 @@ pub(super) fn controller(path: &Path) -> Option<ControllerRecord> {
     Some(record)
 }
 
-/// How many frames that were sent from one second before a fault to five after it never came to some
-/// viewer that was there.
+/// How many frames that were sent from one second before a fault to five after it never came to
+/// some viewer that was there.
 pub(super) fn lost_at(fault_at: u64, sent: &[Sent], viewers: &[Viewer]) -> u64 {
     let around = fault_at.saturating_sub(1_000_000_000)..fault_at.saturating_add(5_000_000_000);
     let missing = |viewer: &Viewer| {

@@ -26,8 +26,8 @@ struct Choices {
     /// What every random choice is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these systems: direct, assisted, hls; of the mesh layerp2p, single-incent, single-layer,
-    /// layerp2p+switch
+    /// Only these systems: direct, assisted, hls; of the mesh layerp2p, single-incent,
+    /// single-layer, layerp2p+switch
     #[arg(long, visible_alias = "system", value_delimiter = ',')]
     systems: Vec<String>,
     /// Where to write; results/NAME-DATE if left out

@@ -18,8 +18,8 @@ const VIRTUAL: &str = "10.254.0.0/16";
 
 pub(super) fn inflict(stage: &Stage, fault: FaultKind) -> Result<(), Failure> {
     match fault {
-        // Every entry of a peering matches an address of the virtual range; what leads to the next table
-        // does not, and stays.
+        // Every entry of a peering matches an address of the virtual range; what leads to the next
+        // table does not, and stays.
         FaultKind::Flows => {
             let peerings = format!("table={PEERING_TABLE},ip,nw_dst={VIRTUAL}");
             on_switches(stage, "del-flows", &peerings)

@@ -2,8 +2,8 @@
 //! world taken down again.
 //!
 //! All three systems run the same programs. Directly, the peers take no offers: the broadcaster's
-//! stamps and forwards, the viewer's relays, so that nothing differs but the way. HLS is played from
-//! the same nginx by FFmpeg, and read by the witness.
+//! stamps and forwards, the viewer's relays, so that nothing differs but the way. HLS is played
+//! from the same nginx by FFmpeg, and read by the witness.
 
 mod cast;
 mod collect;

@@ -11,8 +11,8 @@ use crate::world::{Process, Shutdown, World};
 
 /// Where HLS is served.
 pub(super) const HTTP_PORT: u16 = 8080;
-/// Fragments of about three seconds, as Periscope's (Wang et al., IMC 2016); nginx-rtmp ends one with
-/// the first IDR after that.
+/// Fragments of about three seconds, as Periscope's (Wang et al., IMC 2016); nginx-rtmp ends one
+/// with the first IDR after that.
 const FRAGMENT: &str = "3s";
 /// The playlist then lists four of them.
 const PLAYLIST: &str = "12s";

@@ -16,8 +16,8 @@ pub(super) struct Spec {
     pub repeat: u32,
 }
 
-/// What a run takes besides its scenario's duration, as measured on two cores: building the world and
-/// starting the programs, measuring the links, taking everything down.
+/// What a run takes besides its scenario's duration, as measured on two cores: building the world
+/// and starting the programs, measuring the links, taking everything down.
 const AROUND: Duration = Duration::from_secs(9);
 
 impl Spec {

@@ -14,7 +14,8 @@ use crate::measure::Drops;
 use crate::result::FolderError;
 use crate::world::{Options, Process, Shutdown, World};
 
-/// A world with its controller, CDN and peers up and listening, and nobody publishing or playing yet.
+/// A world with its controller, CDN and peers up and listening, and nobody publishing or playing
+/// yet.
 pub(super) struct Stage {
     pub world: World,
     pub broadcaster: String,
@@ -177,8 +178,8 @@ pub(crate) fn wait_for_event(
     }
 }
 
-/// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and in
-/// the link process.
+/// What was dropped so far in places that no topology asks for: in hosts, at switches' ports, and
+/// in the link process.
 pub(crate) fn unasked_drops(world: &World) -> Drops {
     let mut drops = Drops::backlog();
     for node in world.nodes() {
@@ -209,8 +210,8 @@ pub(crate) fn unasked_drops(world: &World) -> Drops {
     drops
 }
 
-/// A port on loopback that nobody listens on now. Somebody may before we do: then the controller says
-/// so, and the run fails with that.
+/// A port on loopback that nobody listens on now. Somebody may before we do: then the controller
+/// says so, and the run fails with that.
 pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .map_err(|error| format!("no port is free: {error}"))?;

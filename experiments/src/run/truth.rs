@@ -24,8 +24,8 @@ const BOUND: u32 = 100;
 /// The discard port (RFC 863), on which nobody listens.
 const PORT: u16 = 9;
 
-/// The first link's rate and queue; then, with all programs settled, round trips of the pairs that the
-/// paper pinged, all at once.
+/// The first link's rate and queue; then, with all programs settled, round trips of the pairs that
+/// the paper pinged, all at once.
 pub(super) fn measure(stage: &Stage, shutdown: Shutdown) -> Result<Vec<LinkTruth>, Failure> {
     let topology = stage.world.topology();
     let viewer = stage.viewers.first().ok_or("there is no viewer")?;

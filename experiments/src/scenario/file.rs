@@ -54,7 +54,8 @@ impl Interval {
     }
 }
 
-/// The second viewer joins `first` after the stream's beginning, and each further one `every` later.
+/// The second viewer joins `first` after the stream's beginning, and each further one `every`
+/// later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Joins {

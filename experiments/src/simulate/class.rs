@@ -71,8 +71,8 @@ pub(super) fn dealt(classes: &[Class], peers: u32, rng: &mut Rng) -> Vec<Means> 
     dealt
 }
 
-/// Makes `share` of all peers free-riders: those who would contribute least, at random among equals.
-/// Others who would contribute nothing contribute what the least of those do who would.
+/// Makes `share` of all peers free-riders: those who would contribute least, at random among
+/// equals. Others who would contribute nothing contribute what the least of those do who would.
 pub(super) fn free_riders(peers: &mut [Means], share: f64, rng: &mut Rng) {
     let mut order: Vec<usize> = (0..peers.len()).collect();
     order.shuffle(rng);

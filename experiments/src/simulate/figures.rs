@@ -34,8 +34,8 @@ pub(super) fn populations(result: &Simulations) -> Vec<&str> {
     names
 }
 
-/// The number of a figure of the paper, for titles: of those for underloaded and overloaded by trace,
-/// and on PlanetLab.
+/// The number of a figure of the paper, for titles: of those for underloaded and overloaded by
+/// trace, and on PlanetLab.
 fn number(result: &Simulations, numbers: [u8; 4]) -> String {
     let at = usize::from(result.overloaded);
     match result.paper {
@@ -48,8 +48,8 @@ fn number(result: &Simulations, numbers: [u8; 4]) -> String {
 /// Some of the peers, and who they are.
 type Shown = (String, Box<dyn Fn(&Session) -> bool>);
 
-/// Whose playback rates are shown: on PlanetLab every group's; else some classes', of the overloaded
-/// scenario also one of the free-riders'.
+/// Whose playback rates are shown: on PlanetLab every group's; else some classes', of the
+/// overloaded scenario also one of the free-riders'.
 fn shown(result: &Simulations) -> Vec<Shown> {
     let of_group = |group: Group| -> Shown {
         (group.name().to_owned(), Box::new(move |session| session.group == group))

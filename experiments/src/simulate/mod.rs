@@ -2,8 +2,8 @@
 //!
 //! A [`SimScenario`] says who comes and goes, what they contribute and under which systems. Every
 //! population is run under every system on `nearcast_sim`, with the engine of the live peer. What
-//! comes of it is [`Simulations`], from which alone figures, CSV and page are made, with the numbers
-//! of Liu et al. section VI beside ours.
+//! comes of it is [`Simulations`], from which alone figures, CSV and page are made, with the
+//! numbers of Liu et al. section VI beside ours.
 
 mod class;
 mod collect;

@@ -1,5 +1,5 @@
-//! The nodes of a simulated mesh: the live engine's own machines, which know nothing of it, and what
-//! turns their inputs and outputs into messages.
+//! The nodes of a simulated mesh: the live engine's own machines, which know nothing of it, and
+//! what turns their inputs and outputs into messages.
 
 use nearcast_engine::mesh::tracker::{self, Answer, Question, Tracker};
 use nearcast_engine::mesh::{self, Event, Peer, PeerId, Size};

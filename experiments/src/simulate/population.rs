@@ -97,9 +97,9 @@ fn nth(n: u32, of: u32, within: Span) -> Span {
     Span::from_nanos((u128::from(within.as_nanos()) * u128::from(n) / u128::from(of)) as u64)
 }
 
-/// The access link of a peer that uploads payload at `rate`. The engine paces itself by payload; with
-/// headers and the maps and requests that ride along a chunk is a tenth longer, and with less than
-/// that its link would fall behind for ever.
+/// The access link of a peer that uploads payload at `rate`. The engine paces itself by payload;
+/// with headers and the maps and requests that ride along a chunk is a tenth longer, and with less
+/// than that its link would fall behind for ever.
 fn access(rate: Bitrate) -> Access {
     let up = Bitrate::from_bits_per_sec(rate.bits_per_sec() * 10 / 9);
     Access { up: Some(up), down: None, queue: Bytes::new(1 << 20) }

@@ -14,7 +14,8 @@ use crate::Failure;
 /// What the engine's settings say that is the population's or the stream's here.
 const NOT_OURS: [&str; 4] = ["role", "upload", "layers", "lc_max"];
 
-/// A setting of a scenario, by its name as in the file, and another value: `engine.epsilon=2kbit/s`.
+/// A setting of a scenario, by its name as in the file, and another value:
+/// `engine.epsilon=2kbit/s`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     name: String,

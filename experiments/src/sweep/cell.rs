@@ -130,8 +130,8 @@ fn wait(mut child: Child, shutdown: Shutdown) -> Result<ExitStatus, Failure> {
     }
 }
 
-/// Why a process that gave no result ended: the last line that it wrote to its standard error, or else
-/// how it ended.
+/// Why a process that gave no result ended: the last line that it wrote to its standard error, or
+/// else how it ended.
 fn why(place: &Path, status: ExitStatus) -> String {
     let last = || -> Option<String> {
         let mut file = File::open(place.join(LOG_FILES[1])).ok()?;

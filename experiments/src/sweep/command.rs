@@ -42,8 +42,8 @@ Examples:
   sbatch s.sbatch; ...; nearcast sweep --out /shared/s --collect"
 )]
 pub struct Args {
-    /// A simulation's name (see `nearcast list`) or the path of a scenario file; the folder's if left
-    /// out
+    /// A simulation's name (see `nearcast list`) or the path of a scenario file; the folder's if
+    /// left out
     #[arg(required_unless_present = "out")]
     scenario: Option<String>,
     /// A setting and the values that it takes; the cells are all combinations
@@ -147,8 +147,8 @@ impl Args {
     }
 }
 
-/// Runs the cells that are not done, so many at a time. One that fails does not keep others from being
-/// run.
+/// Runs the cells that are not done, so many at a time. One that fails does not keep others from
+/// being run.
 fn run(
     program: &Path,
     plan: &Plan,
@@ -192,8 +192,8 @@ fn run(
     ended.into_iter().collect()
 }
 
-/// Puts the results of cells together: those that are done as a table, those that failed with what they
-/// said.
+/// Puts the results of cells together: those that are done as a table, those that failed with what
+/// they said.
 fn collect(plan: &Plan, folder: &Path, cells: &[Cell], states: &[State]) -> Result<(), Failure> {
     let mut table = Table::default();
     let mut failed = csv::Writer::from_writer(Vec::new());

@@ -49,8 +49,8 @@ impl Plan {
     /// A plan of what `fixed` says everywhere, over the grid of `axes`.
     ///
     /// # Errors
-    /// If a setting is none, is said twice, cannot have a value, or the grid is too large. Values that
-    /// only do not go together are left to their cells.
+    /// If a setting is none, is said twice, cannot have a value, or the grid is too large. Values
+    /// that only do not go together are left to their cells.
     pub fn new(scenario: &str, fixed: &[Axis], axes: Vec<Axis>) -> Result<Plan, Failure> {
         let (name, text) = SimScenario::text(scenario)?;
         let all = || fixed.iter().chain(&axes);
@@ -134,8 +134,8 @@ impl Plan {
         (0..self.count()).map(|index| self.cell(index))
     }
 
-    /// All that is changed in a cell, in the order of names: whether everywhere or only here makes no
-    /// difference to its result.
+    /// All that is changed in a cell, in the order of names: whether everywhere or only here makes
+    /// no difference to its result.
     fn settings<'a>(&'a self, values: &'a [String]) -> BTreeMap<&'a str, &'a str> {
         let varied = self.axes.iter().zip(values).map(|(axis, v)| (axis.name.as_str(), v.as_str()));
         let fixed = self.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str()));

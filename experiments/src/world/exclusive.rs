@@ -3,7 +3,8 @@ use std::fs::File;
 use super::{Error, registry};
 
 /// The machine to oneself: held by runs whose timing counts, and by tests that build a world, so
-/// that two of them do not share the processors. It is let go when dropped, or when its holder dies.
+/// that two of them do not share the processors. It is let go when dropped, or when its holder
+/// dies.
 #[derive(Debug)]
 pub struct Exclusive {
     _lock: File,

@@ -45,8 +45,8 @@ pub fn is_running() -> bool {
             .is_ok()
 }
 
-/// Starts Open vSwitch unless it runs. `true` if it was started; that is noted, and `nearcast clean`
-/// stops it again when no run needs it. A run leaves it running.
+/// Starts Open vSwitch unless it runs. `true` if it was started; that is noted, and `nearcast
+/// clean` stops it again when no run needs it. A run leaves it running.
 pub fn start() -> Result<bool, Error> {
     let lock = registry::folder()?.join("ovs.lock");
     let lock =

@@ -149,7 +149,8 @@ impl fmt::Debug for Process {
     }
 }
 
-/// Stops all of them, with one grace for all together. Goes on after a failure, and returns the first.
+/// Stops all of them, with one grace for all together. Goes on after a failure, and returns the
+/// first.
 pub(super) fn stop_all(processes: &[Process]) -> Result<(), Error> {
     let asked: Vec<_> = processes.iter().map(|it| it.signal(Signal::SIGTERM)).collect();
     let deadline = Instant::now() + GRACE;
@@ -167,8 +168,8 @@ pub(super) fn stop_all(processes: &[Process]) -> Result<(), Error> {
     asked.into_iter().chain(ended).collect()
 }
 
-/// The thread that starts processes. A child's parent-death signal follows the *thread* that started
-/// it (prctl(2), PR_SET_PDEATHSIG), so that thread has to live as long as the world.
+/// The thread that starts processes. A child's parent-death signal follows the *thread* that
+/// started it (prctl(2), PR_SET_PDEATHSIG), so that thread has to live as long as the world.
 pub(super) struct Spawner {
     orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,

@@ -109,7 +109,8 @@ impl Shutdown {
         }
     }
 
-    /// The descriptor that becomes readable with the flag, for polling beside others. Do not read it.
+    /// The descriptor that becomes readable with the flag, for polling beside others. Do not read
+    /// it.
     pub fn descriptor(self) -> BorrowedFd<'static> {
         self.wake
     }

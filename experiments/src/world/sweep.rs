@@ -70,8 +70,8 @@ pub fn sweep(path: &Path, entry: &Entry) -> Result<Removed, Error> {
     }
 }
 
-/// Like [`sweep`], for a run that may still be going on: its own process is asked to end (TERM), which
-/// makes it take its world down, and after a while is killed.
+/// Like [`sweep`], for a run that may still be going on: its own process is asked to end (TERM),
+/// which makes it take its world down, and after a while is killed.
 pub fn end(path: &Path, entry: &Entry) -> Result<Removed, Error> {
     let owner = Pid::from_raw(entry.owner.pid);
     for (signal, patience) in [(Signal::SIGTERM, 15), (Signal::SIGKILL, 5)] {

@@ -27,8 +27,8 @@ const LINK_START: Duration = Duration::from_secs(10);
 pub struct Options {
     /// The run's folder; what processes say goes to `logs/` in it.
     pub folder: PathBuf,
-    /// The controller that the switches connect to, in the machine's own namespace. Without one they
-    /// are plain learning switches.
+    /// The controller that the switches connect to, in the machine's own namespace. Without one
+    /// they are plain learning switches.
     pub controller: Option<SocketAddr>,
     /// What the links are made of.
     pub links: LinkKind,
@@ -67,8 +67,8 @@ impl Options {
 
 /// Hosts, switches and links that exist while this value does. See the [module](super).
 ///
-/// It can be shared between threads. Dropping it takes everything down; [`close`](World::close) does
-/// the same and says how it went.
+/// It can be shared between threads. Dropping it takes everything down; [`close`](World::close)
+/// does the same and says how it went.
 pub struct World {
     topology: Topology,
     datapath: Datapath,
@@ -93,7 +93,8 @@ impl World {
         let shutdown = Shutdown::handle()?;
         let logs = options.folder.join("logs");
         fs::create_dir_all(&logs).map_err(Error::system(format!("make {}", logs.display())))?;
-        // Refused before anything is made, as a full disk would otherwise show as a dozen odd errors.
+        // Refused before anything is made, as a full disk would otherwise show as a dozen odd
+        // errors.
         let probe = logs.join(".probe");
         fs::write(&probe, [0; 4096])
             .and_then(|()| fs::remove_file(&probe))
@@ -155,8 +156,8 @@ impl World {
         Ok(format!("{}{switch}", self.registry.entry().tag))
     }
 
-    /// Starts `command` in `host`, as a process group of its own. Its standard output and error go to
-    /// `NAME.out` and `NAME.err` in the run's `logs/`; its standard input is empty.
+    /// Starts `command` in `host`, as a process group of its own. Its standard output and error go
+    /// to `NAME.out` and `NAME.err` in the run's `logs/`; its standard input is empty.
     ///
     /// # Errors
     /// If there is no such host or program.

@@ -3,11 +3,11 @@
 //! goes by the nodes' process numbers and interfaces.
 //!
 //! This is the only crate that touches Python. The interpreter is the one this was built for (the
-//! system's, where Debian and Ubuntu put Mininet), whatever else is on `PATH` or in `PYTHONHOME`, and
-//! it never takes a signal: Ctrl-C stays with the program that uses this crate.
+//! system's, where Debian and Ubuntu put Mininet), whatever else is on `PATH` or in `PYTHONHOME`,
+//! and it never takes a signal: Ctrl-C stays with the program that uses this crate.
 //!
-//! Mininet's own `cleanup` (`mn -c`) is not called, since it kills and deletes by name whatever looks
-//! like Mininet's.
+//! Mininet's own `cleanup` (`mn -c`) is not called, since it kills and deletes by name whatever
+//! looks like Mininet's.
 
 mod error;
 mod net;

@@ -58,9 +58,9 @@ pub(crate) fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     Ok(loaded.bind(py).clone())
 }
 
-/// Runs `import` and sees that SIGINT is handled afterwards as it was before: Python's `signal` module
-/// takes it when it is first imported (which Mininet does), unless it is handled already, and even
-/// in an interpreter that was told to install no handlers.
+/// Runs `import` and sees that SIGINT is handled afterwards as it was before: Python's `signal`
+/// module takes it when it is first imported (which Mininet does), unless it is handled already,
+/// and even in an interpreter that was told to install no handlers.
 fn keeping_sigint<T>(import: impl FnOnce() -> T) -> T {
     let mut before = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: reads how one signal is handled, into memory that is there.
@@ -87,12 +87,12 @@ pub(crate) fn one_line(py: Python<'_>, error: &PyErr) -> String {
 }
 
 /// Starts the interpreter, isolated (PEP 587): no signal handlers, no `PYTHON*` variables, no user
-/// site folder. Its prefix would be guessed from whichever `python3` comes first on `PATH`, which may
-/// be one without Mininet (pyenv, conda), so it is told which program it is.
+/// site folder. Its prefix would be guessed from whichever `python3` comes first on `PATH`, which
+/// may be one without Mininet (pyenv, conda), so it is told which program it is.
 fn start() -> Result<(), String> {
     let program = CString::new(PROGRAM).expect("a path without a zero byte");
-    // SAFETY: the calls are in the order that PEP 587 asks for, `config` is initialised by the first
-    // and cleared by us, and this runs once, before anything else of Python.
+    // SAFETY: the calls are in the order that PEP 587 asks for, `config` is initialised by the
+    // first and cleared by us, and this runs once, before anything else of Python.
     unsafe {
         if ffi::Py_IsInitialized() != 0 {
             return Ok(());

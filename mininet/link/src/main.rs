@@ -27,8 +27,8 @@ enum Command {
         /// What loss, jitter, duplication and reordering are drawn from
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
-        /// Whether to be scheduled in real time, on processors that wake at once, so that packets leave
-        /// when they are due
+        /// Whether to be scheduled in real time, on processors that wake at once, so that packets
+        /// leave when they are due
         #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
         realtime: Realtime,
         /// Capture what leaves each link to NAME.pcap in this folder

@@ -219,7 +219,8 @@ fn a_capture_holds_what_left_the_link_when_it_left() {
     while let Some((header, tail)) = rest.split_at_checked(16) {
         let field = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four"));
         let (frame, tail) = tail.split_at(field(8) as usize);
-        // IPv4, and in it ICMP: now and then the kernels ask by ARP whether the other is still there.
+        // IPv4, and in it ICMP: now and then the kernels ask by ARP whether the other is still
+        // there.
         if frame[12..14] == [8, 0] && frame[23] == 1 {
             times.push((frame[34], f64::from(field(0)) + f64::from(field(4)) / 1e9));
         }

@@ -1,8 +1,8 @@
-//! Pending-event sets in the hold model: with so many pending, pop one and push one that is due some
-//! while after it.
+//! Pending-event sets in the hold model: with so many pending, pop one and push one that is due
+//! some while after it.
 //!
-//! Beside the two of the crate stands a radix heap, which is what one would otherwise take where time
-//! only goes forward.
+//! Beside the two of the crate stands a radix heap, which is what one would otherwise take where
+//! time only goes forward.
 
 use std::hint::black_box;
 

@@ -1,8 +1,8 @@
 //! What soon events need, fetched from memory while others happen.
 //!
 //! With thousands of nodes almost every event would otherwise wait for its node, its messages, and
-//! what they point to. Main memory takes some 150 ns to answer, but many things can be asked of it at
-//! once.
+//! what they point to. Main memory takes some 150 ns to answer, but many things can be asked of it
+//! at once.
 
 use crate::event::{Kind, Pending};
 use crate::prefetch::{prefetch, prefetch_line};

@@ -4,9 +4,10 @@ use std::thread;
 
 /// Where threads wait for each other, many thousand times a second.
 ///
-/// Waiting is spinning at first: a window is often over in some microseconds, less than it takes the
-/// system to wake a sleeper. Then the time slice is given away, for there may be more threads than
-/// cores. Unlike the standard library's, it can break: when one thread panics the others are let go.
+/// Waiting is spinning at first: a window is often over in some microseconds, less than it takes
+/// the system to wake a sleeper. Then the time slice is given away, for there may be more threads
+/// than cores. Unlike the standard library's, it can break: when one thread panics the others are
+/// let go.
 pub(crate) struct Barrier {
     threads: usize,
     arrived: AtomicUsize,

@@ -11,8 +11,8 @@ pub enum Kind {
     /// The last bit of a message reaches the receiver's access link, if that has a rate.
     Reach = 1,
     /// A node takes the messages that have come for it, if it takes them
-    /// [together](crate::Network::moderation). It is a node's own event and hands over each of them,
-    /// which is logged as a delivery, in the order of these.
+    /// [together](crate::Network::moderation). It is a node's own event and hands over each of
+    /// them, which is logged as a delivery, in the order of these.
     Collect = 2,
     /// A message is handed to its receiver.
     Deliver = 3,

@@ -45,15 +45,15 @@ struct Posted {
 
 /// The messages of a shard's nodes, be they there or not.
 ///
-/// What a node takes together is one event, however many messages it is. The sender of one looks at one
-/// line of the cache for it, its receiver's list, and not before that has come from memory.
+/// What a node takes together is one event, however many messages it is. The sender of one looks at
+/// one line of the cache for it, its receiver's list, and not before that has come from memory.
 #[derive(Default)]
 pub(crate) struct Inboxes {
     /// Between two instants at which a node takes messages.
     step: u64,
-    /// By place in the shard, one for every other instant and one for the rest: messages that are on
-    /// their way at a time mostly arrive in two steps. They have further lists only while they hold
-    /// something themselves.
+    /// By place in the shard, one for every other instant and one for the rest: messages that are
+    /// on their way at a time mostly arrive in two steps. They have further lists only while they
+    /// hold something themselves.
     first: Vec<[List; 2]>,
     further: Vec<List>,
     /// Those that nobody has.
@@ -75,8 +75,8 @@ impl Inboxes {
         (at.as_nanos() / self.step % 2) as usize
     }
 
-    /// Adds a message, kept at `slot`, that the node at `place` takes at an instant. It is known once
-    /// it has been [sorted](Inboxes::sort).
+    /// Adds a message, kept at `slot`, that the node at `place` takes at an instant. It is known
+    /// once it has been [sorted](Inboxes::sort).
     pub(crate) fn post(&mut self, place: usize, at: Time, slot: u32) {
         prefetch_line(self.place_of(place, at));
         self.earliest = Some(self.earliest.map_or(at, |earliest| earliest.min(at)));
@@ -93,8 +93,8 @@ impl Inboxes {
         self.earliest
     }
 
-    /// Puts what was posted where it belongs, and names place, instant and slot of each message that
-    /// is the first one of its instant.
+    /// Puts what was posted where it belongs, and names place, instant and slot of each message
+    /// that is the first one of its instant.
     pub(crate) fn sort(&mut self, mut begun: impl FnMut(usize, Time, u32)) {
         let mut posted = mem::take(&mut self.posted);
         for Posted { place, at, slot } in posted.drain(..) {

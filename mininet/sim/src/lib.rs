@@ -12,8 +12,8 @@
 //! **Traces** ([`trace`]) say who comes and goes: read from CSV, or generated to fit what was
 //! published of a day of a real system.
 //!
-//! `docs/simulator.md` describes the model and what of it is exact, `docs/simulator-speed.md` what it
-//! costs.
+//! `docs/simulator.md` describes the model and what of it is exact, `docs/simulator-speed.md` what
+//! it costs.
 
 pub mod trace;
 

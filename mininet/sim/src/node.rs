@@ -87,16 +87,16 @@ pub trait Node: Machine + Send {
     /// What the simulator is to make of an output.
     fn action(output: Self::Output) -> Action<Self::Message, Self::Event>;
 
-    /// Names (to `name`) what every call of this node looks at in memory beside the node itself, so that
-    /// it can be fetched while others have their turn. With thousands of nodes next to nothing of one
-    /// is in the cache when its turn comes. A hint: nothing depends on it.
+    /// Names (to `name`) what every call of this node looks at in memory beside the node itself, so
+    /// that it can be fetched while others have their turn. With thousands of nodes next to nothing
+    /// of one is in the cache when its turn comes. A hint: nothing depends on it.
     fn foresee_roots(&self, name: &mut impl FnMut(*const u8)) {
         let _ = name;
     }
 
     /// Names what the node will look at when it is handed `message`, or, without one, when its
-    /// deadline comes. Asked [`FORESEEN`] times (`step` counts from 0), some events apart, so that each
-    /// time what was named before can be looked at without waiting for it.
+    /// deadline comes. Asked [`FORESEEN`] times (`step` counts from 0), some events apart, so that
+    /// each time what was named before can be looked at without waiting for it.
     fn foresee(
         &self,
         message: Option<(NodeId, &Self::Message)>,

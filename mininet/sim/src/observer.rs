@@ -6,7 +6,8 @@ use crate::{Node, NodeId};
 ///
 /// Every thread has its own, which sees the nodes of that thread; the run returns them all. So that
 /// a result does not depend on the number of threads, put them together by node or by sums. The
-/// calls for one node come in the order of events; between nodes of different threads there is none.
+/// calls for one node come in the order of events; between nodes of different threads there is
+/// none.
 pub trait Observer<N: Node>: Send {
     /// A machine gave `event` out.
     fn event(&mut self, now: Time, node: NodeId, event: N::Event) {

@@ -1,8 +1,8 @@
 /// The size of a line of the cache.
 const LINE: usize = 64;
 
-/// Asks the processor to fetch so many bytes from an address on while something else goes on. A hint: it
-/// reads nothing, and on other processors does nothing.
+/// Asks the processor to fetch so many bytes from an address on while something else goes on. A
+/// hint: it reads nothing, and on other processors does nothing.
 #[inline]
 pub(crate) fn prefetch(start: *const u8, bytes: usize) {
     // From the beginning of the first line: what begins within one may end in one more.
@@ -18,8 +18,8 @@ pub(crate) fn prefetch_line(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch accesses no memory as far as the program can tell and cannot fault, even
-        // at an address that is none (Intel SDM volume 2, PREFETCHh).
+        // SAFETY: a prefetch accesses no memory as far as the program can tell and cannot fault,
+        // even at an address that is none (Intel SDM volume 2, PREFETCHh).
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]

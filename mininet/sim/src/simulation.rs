@@ -24,8 +24,8 @@ pub struct Settings {
     pub threads: usize,
     /// How often [`Observer::sample`] is called; the first time at the start.
     pub sample_every: Option<Span>,
-    /// How many events each thread keeps for [`Outcome::log`], from the first one on: 32 bytes each,
-    /// for tests and for finding where two runs part.
+    /// How many events each thread keeps for [`Outcome::log`], from the first one on: 32 bytes
+    /// each, for tests and for finding where two runs part.
     pub log: usize,
     /// The most events in one instant, per thread, before the run is given up as stuck.
     pub instant_limit: u64,
@@ -247,9 +247,9 @@ const WINDOW: Span = Span::from_millis(100);
 
 /// Where the threads of a run exchange what they have for each other.
 ///
-/// Conservative parallel simulation in windows (Nicol's synchronous protocol, JACM 40(2), 1993): all
-/// threads agree on the earliest pending event, run everything up to the least delay past it, and
-/// then exchange messages. No message sent in a window can be due in it, so every node sees its
+/// Conservative parallel simulation in windows (Nicol's synchronous protocol, JACM 40(2), 1993):
+/// all threads agree on the earliest pending event, run everything up to the least delay past it,
+/// and then exchange messages. No message sent in a window can be due in it, so every node sees its
 /// events in the order of their keys, whoever simulates it.
 struct Meeting<M> {
     threads: usize,

@@ -4,8 +4,8 @@ use std::ptr;
 
 /// A table whose numbers are used again.
 ///
-/// As the slab crate's, but it can say [where](Table::place) something lies without looking there, which
-/// would be to wait for what is only about to be fetched.
+/// As the slab crate's, but it can say [where](Table::place) something lies without looking there,
+/// which would be to wait for what is only about to be fetched.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     entries: Vec<Option<T>>,

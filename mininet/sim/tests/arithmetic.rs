@@ -128,7 +128,8 @@ fn a_path_is_uplink_then_core_then_downlink() {
     let network = Network { delays: Delays::Matrix { sites: 3, spans }, ..Network::default() };
     let sends = [(100, 1, data(0)), (100, 1, data(1)), (100, 2, data(2)), (200, 1, data(3))];
     let outcome = run(network, population, &sends);
-    // 1 ms each on the uplink, one after the other, whoever they are for; 2 ms each on the downlink.
+    // 1 ms each on the uplink, one after the other, whoever they are for; 2 ms each on the
+    // downlink.
     let expected = [
         (ms(100 + 1 + 8 + 2), id(1), 0),
         (ms(100 + 2 + 8 + 3), id(1), 1),

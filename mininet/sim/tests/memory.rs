@@ -105,9 +105,9 @@ fn ten_thousand_nodes_take_a_few_megabytes() {
     assert_eq!(deliveries, 100_000);
     let each = (all - fixed) / 10_000;
     println!("{fixed} bytes for the simulator, {each} bytes for each of 10,000 nodes");
-    // The node in its slab, which doubles: at worst twice 160 bytes for a machine of 24, and half as
-    // much again while it is moved. Its specification: 80 bytes and a name. What senders know of it
-    // 16, its order and its place 12, its alarm in the queue 24 and more.
+    // The node in its slab, which doubles: at worst twice 160 bytes for a machine of 24, and half
+    // as much again while it is moved. Its specification: 80 bytes and a name. What senders know of
+    // it 16, its order and its place 12, its alarm in the queue 24 and more.
     assert!(each < 800, "{each} bytes for each node");
     assert!(fixed < 1_000_000, "{fixed} bytes for the simulator");
 }

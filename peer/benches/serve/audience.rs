@@ -22,8 +22,8 @@ use crate::{Way, members, players, pulls, tails};
 const SAMPLED: u64 = 61;
 /// How long what is under way may take after the count, and who leaves.
 const GRACE: Duration = Duration::from_millis(500);
-/// After all have got something: bursts at the beginning are no steady state. Who joins the mesh asks for
-/// the whole window first.
+/// After all have got something: bursts at the beginning are no steady state. Who joins the mesh
+/// asks for the whole window first.
 const SETTLED: Duration = Duration::from_millis(2500);
 const SETTLED_MESH: Duration = Duration::from_secs(6);
 
@@ -134,7 +134,8 @@ struct Ledger {
 }
 
 impl Shared {
-    /// Comes true when it is time to leave: who is sent what comes would be sent it for seconds more.
+    /// Comes true when it is time to leave: who is sent what comes would be sent it for seconds
+    /// more.
     pub(crate) async fn over(&self) {
         self.over.clone().wait_for(|over| *over).await.expect("the sender waits for us");
     }

@@ -2,19 +2,20 @@
 //!
 //!     cargo bench -p nearcast-peer --bench serve -- --receivers 200
 //!
-//! FFmpeg publishes a clip of about 620 kbit/s through `nearcast-peer broadcast` to one nginx with one
-//! worker, beside which stands `nearcast-peer seed`, as at a CDN. Turn by turn, in each round, as many
-//! receivers as asked for are served for some seconds:
+//! FFmpeg publishes a clip of about 620 kbit/s through `nearcast-peer broadcast` to one nginx with
+//! one worker, beside which stands `nearcast-peer seed`, as at a CDN. Turn by turn, in each round,
+//! as many receivers as asked for are served for some seconds:
 //!
 //! - by nginx, who play by RTMP;
 //! - by the seed, who are sent whatever comes (tails: push);
 //! - by the seed as a source of the LayerP2P mesh, who are engines of it and ask for every chunk;
 //! - by the seed, who ask for chunks of the last seconds as fast as they are served (its capacity).
 //!
-//! Receivers live in a process of their own, whose time is not counted ([`audience`]); they compare a part
-//! of what they get with the stream as nginx relays it, and count all of it. What is counted is the serving
-//! process's CPU time as the kernel has it. On loopback that includes what the kernel does to receive
-//! datagrams and segments, for both; TCP's acknowledgements it does in the receivers' time.
+//! Receivers live in a process of their own, whose time is not counted ([`audience`]); they compare
+//! a part of what they get with the stream as nginx relays it, and count all of it. What is counted
+//! is the serving process's CPU time as the kernel has it. On loopback that includes what the
+//! kernel does to receive datagrams and segments, for both; TCP's acknowledgements it does in the
+//! receivers' time.
 //!
 //! It fails if a byte was wrong, or less than 98 % came.
 
@@ -82,8 +83,8 @@ struct Arguments {
     #[arg(long, default_value_t = 4)]
     seconds: u64,
 
-    /// Encode slices of at most 1130 bytes in three layers, as the PlanetLab experiment does; else each
-    /// picture is one slice, as encoders have it by default
+    /// Encode slices of at most 1130 bytes in three layers, as the PlanetLab experiment does; else
+    /// each picture is one slice, as encoders have it by default
     #[arg(long)]
     slices: bool,
 

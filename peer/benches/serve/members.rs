@@ -1,4 +1,5 @@
-//! Receivers who are peers of the LayerP2P mesh with one neighbour, the seed, and ask it for every chunk.
+//! Receivers who are peers of the LayerP2P mesh with one neighbour, the seed, and ask it for every
+//! chunk.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use crate::audience::Shared;
 use crate::socket::{Socket, now};
 use crate::truth::Name;
 
-/// The present instead of the paper's 30 s behind it: whoever comes asks for the whole window, and the
-/// beginning is not what is measured.
+/// The present instead of the paper's 30 s behind it: whoever comes asks for the whole window, and
+/// the beginning is not what is measured.
 const LAG: Span = Span::from_secs(3);
 
 /// One of the audience.

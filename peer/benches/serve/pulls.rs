@@ -1,5 +1,5 @@
-//! Receivers who ask the seed for chunks of the last seconds, again and again, as fast as it serves them:
-//! what it can do, whatever a stream's rate is.
+//! Receivers who ask the seed for chunks of the last seconds, again and again, as fast as it serves
+//! them: what it can do, whatever a stream's rate is.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;

@@ -26,8 +26,8 @@ impl Turn {
         self.seen.came as f64 / self.spent.cpu.as_secs_f64()
     }
 
-    /// How much of the stream came, of 1, to all and to the one who got least; nothing where as much is
-    /// asked for as is served.
+    /// How much of the stream came, of 1, to all and to the one who got least; nothing where as
+    /// much is asked for as is served.
     fn share(&self) -> Option<(f64, f64)> {
         let due = match self.way {
             Way::Nginx => self.seen.units,

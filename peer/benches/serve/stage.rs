@@ -1,5 +1,5 @@
-//! What is served and who serves it: FFmpeg, the broadcaster's peer, nginx-rtmp and the seed, at addresses
-//! of their own on loopback.
+//! What is served and who serves it: FFmpeg, the broadcaster's peer, nginx-rtmp and the seed, at
+//! addresses of their own on loopback.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -46,8 +46,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Begins to publish, in slices that fit a chunk or not, for so many receivers. `program`: another
-    /// nearcast-peer than this build's.
+    /// Begins to publish, in slices that fit a chunk or not, for so many receivers. `program`:
+    /// another nearcast-peer than this build's.
     pub(crate) fn new(slices: bool, receivers: usize, program: Option<&Path>) -> Stage {
         let folder = tempfile::tempdir().expect("a folder");
         let process = std::process::id();

@@ -62,8 +62,8 @@ impl Truth {
         (self.units.len() as u64, self.chunks)
     }
 
-    /// Whether `bytes` end with what the name stands for: a chunk of the mesh has a proof in front. `None`
-    /// if that was never seen here.
+    /// Whether `bytes` end with what the name stands for: a chunk of the mesh has a proof in front.
+    /// `None` if that was never seen here.
     pub(crate) fn agrees(&self, name: Name, bytes: &Bytes) -> Option<bool> {
         let (unit, index) = match name {
             Name::Unit(unit) => return Some(self.units.get(&unit)?.0.body == *bytes),

@@ -8,8 +8,8 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// What [`Head::gop`](crate::Head::gop) of `unit` is. After a hole, in which a keyframe may have
-    /// been, and before the first keyframe, it is the unit itself.
+    /// What [`Head::gop`](crate::Head::gop) of `unit` is. After a hole, in which a keyframe may
+    /// have been, and before the first keyframe, it is the unit itself.
     pub(crate) fn place(&mut self, unit: &Unit) -> u64 {
         if self.next != Some(unit.number) {
             self.gop = None;

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use nearcast_media::{Kind, Layer, Unit};
 
-/// The highest unit number that is believed: 2^56 is a thousand units a second for two million years,
-/// and leaves room to count on from any number without overflow.
+/// The highest unit number that is believed: 2^56 is a thousand units a second for two million
+/// years, and leaves room to count on from any number without overflow.
 pub(crate) const UNIT_MAX: u64 = 1 << 56;
 
 /// What every chunk of a unit says about it, so that any one of them is enough to place it.

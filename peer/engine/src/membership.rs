@@ -108,8 +108,8 @@ impl Membership {
         Some(offer.peering)
     }
 
-    /// Whether `address` may ask this host for chunks: a peering is in force, and the address is one
-    /// that only the switch can have put there.
+    /// Whether `address` may ask this host for chunks: a peering is in force, and the address is
+    /// one that only the switch can have put there.
     pub(crate) fn admits(&self, address: Ipv4Addr) -> bool {
         self.offer().is_some_and(|offer| {
             self.is_virtual(address)

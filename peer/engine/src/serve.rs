@@ -16,7 +16,8 @@ use crate::wire::{
 /// How many chunks a joiner is sent unasked; its window starts with as many.
 pub(crate) const FIRST_WINDOW: u16 = 32;
 
-/// The longest group that is handed over, in units after its first: four minutes of video with sound.
+/// The longest group that is handed over, in units after its first: four minutes of video with
+/// sound.
 const GROUP_MAX: u64 = 16_384;
 
 /// Most chunks that one request can queue. A receiver's window is smaller.
@@ -58,7 +59,8 @@ pub(crate) fn join(
     (parts, Some(gop))
 }
 
-/// Answers a Request: queues the chunks that are there, and gives a Lack for the units that are not.
+/// Answers a Request: queues the chunks that are there, and gives a Lack for the units that are
+/// not.
 pub(crate) fn request(
     now: Time,
     store: Option<&Store>,

@@ -347,8 +347,9 @@ impl Store {
         !self.video && self.audio_since.is_some_and(|since| since + NO_VIDEO_AFTER <= now)
     }
 
-    /// Whether the codec of a video unit has sequence headers: H.264, and all of Enhanced RTMP (whose
-    /// first bit is set) and HEVC by its unofficial id (Adobe FLV E.4.3.1; Enhanced RTMP v1).
+    /// Whether the codec of a video unit has sequence headers: H.264, and all of Enhanced RTMP
+    /// (whose first bit is set) and HEVC by its unofficial id (Adobe FLV E.4.3.1; Enhanced RTMP
+    /// v1).
     fn needs_header(&self, number: u64) -> bool {
         match self.units.get(&number) {
             Some(Held { body: Body::Whole { body, .. }, .. }) => {

@@ -54,9 +54,9 @@ impl Name {
     }
 }
 
-/// Most chunks of a unit that one receiver is sent before it is the next one's turn. Up to then they leave
-/// together, which costs a driver that sends runs little more than one of them alone: 40 kB, which at
-/// 100 Mbit/s keep the others waiting for 3 ms.
+/// Most chunks of a unit that one receiver is sent before it is the next one's turn. Up to then
+/// they leave together, which costs a driver that sends runs little more than one of them alone: 40
+/// kB, which at 100 Mbit/s keep the others waiting for 3 ms.
 const RUN: usize = 32;
 
 /// How long a receiver with nothing to send to is remembered, with what it still owes.
@@ -117,8 +117,8 @@ impl Supply {
         true
     }
 
-    /// The next chunk to be sent at `now`: receivers take turns, and in each get chunks of one unit. The
-    /// caller says by [`charge`](Supply::charge) how long it was, before it asks again.
+    /// The next chunk to be sent at `now`: receivers take turns, and in each get chunks of one
+    /// unit. The caller says by [`charge`](Supply::charge) how long it was, before it asks again.
     pub(crate) fn next(&mut self, now: Time) -> Option<(SocketAddrV4, Name)> {
         if !self.all.ready(now) {
             return None;
@@ -198,8 +198,8 @@ impl Supply {
     }
 }
 
-/// A token bucket that may go into debt by one datagram. It keeps the time at which it would be full
-/// again, so that nothing is lost by rounding.
+/// A token bucket that may go into debt by one datagram. It keeps the time at which it would be
+/// full again, so that nothing is lost by rounding.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: Bitrate,

@@ -98,8 +98,8 @@ impl BroadcastNode {
         }
     }
 
-    /// Begins a publish. From now on offers for it can be answered: the controller may see the CDN's
-    /// acceptance before it reaches us.
+    /// Begins a publish. From now on offers for it can be answered: the controller may see the
+    /// CDN's acceptance before it reaches us.
     ///
     /// # Errors
     ///
@@ -154,7 +154,8 @@ impl BroadcastNode {
         Ok(PublishId { stream, epoch })
     }
 
-    /// Takes what the encoder sent: numbered, stamped, to the switch first, then to the CDN's queue.
+    /// Takes what the encoder sent: numbered, stamped, to the switch first, then to the CDN's
+    /// queue.
     pub(super) fn publish(&mut self, now: Time, id: PublishId, media: Media) {
         let BroadcastNode { streams, net, journal, totals, .. } = self;
         let Some((stream, live)) = live(streams, id) else { return };
@@ -179,7 +180,8 @@ impl BroadcastNode {
         }
     }
 
-    /// What tells chunks of streams that are published here from others; nothing if they are not signed.
+    /// What tells chunks of streams that are published here from others; nothing if they are not
+    /// signed.
     pub(super) fn public_key(&self) -> Option<PublicKey> {
         self.key.as_ref().map(|key| PublicKey(key.verifying_key().to_bytes()))
     }

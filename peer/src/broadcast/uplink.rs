@@ -30,8 +30,8 @@ pub(super) struct Uplink {
 }
 
 impl Uplink {
-    /// Publishes at the CDN, says by `verdict` whether that was accepted at first, and forwards until
-    /// the publish ends.
+    /// Publishes at the CDN, says by `verdict` whether that was accepted at first, and forwards
+    /// until the publish ends.
     pub(super) async fn run(mut self, verdict: oneshot::Sender<Result<(), Refusal>>) {
         let mut link = match self.life.during(self.connect()).await {
             Some(Ok(link)) => {

@@ -7,12 +7,12 @@ use super::train::{CAR, Train};
 
 /// The longest run: what fits behind the headers of IP and UDP in the longest datagram of IP.
 const RUN_MAX: usize = 65_507;
-/// Bytes that are held before they leave: what is written is still in the processor's cache when the kernel
-/// reads it.
+/// Bytes that are held before they leave: what is written is still in the processor's cache when
+/// the kernel reads it.
 const BYTES: usize = 256 << 10;
 
-/// Datagrams to one receiver, one after the other: all of `segment` bytes, of which the last may have
-/// fewer. That is what the kernel cuts apart by itself.
+/// Datagrams to one receiver, one after the other: all of `segment` bytes, of which the last may
+/// have fewer. That is what the kernel cuts apart by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run<'a> {
     pub(crate) to: SocketAddrV4,
@@ -66,7 +66,8 @@ impl Batch {
         self.runs.len() >= RUNS_AT_ONCE || self.bytes.len() + length > BYTES
     }
 
-    /// Whether a datagram can become part of the last run, of which the kernel takes at most `segments`.
+    /// Whether a datagram can become part of the last run, of which the kernel takes at most
+    /// `segments`.
     pub(super) fn joins(&self, to: SocketAddrV4, length: usize, segments: usize) -> bool {
         self.runs.last().is_some_and(|run| {
             // Behind a shorter one nothing can follow.
@@ -90,8 +91,8 @@ impl Batch {
         run.count += 1;
     }
 
-    /// Adds a train of as many of `packets` as it takes, each with its length, and of at most `segments` cars;
-    /// answers how many those are.
+    /// Adds a train of as many of `packets` as it takes, each with its length, and of at most
+    /// `segments` cars; answers how many those are.
     pub(super) fn couple<'a, P: Packet + 'a>(
         &mut self,
         (to, number): (SocketAddrV4, u32),

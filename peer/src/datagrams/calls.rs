@@ -1,4 +1,5 @@
-//! `sendmmsg(2)`. nix has it with the same control messages for all; but each run is cut at its own length.
+//! `sendmmsg(2)`. nix has it with the same control messages for all; but each run is cut at its own
+//! length.
 
 use std::io;
 use std::mem::{offset_of, size_of, zeroed};
@@ -9,8 +10,8 @@ use nix::libc;
 
 use super::Run;
 
-/// Most runs that go into one call. Way into the kernel and back takes a tenth of what a run does, so with
-/// more there is nothing left to gain.
+/// Most runs that go into one call. Way into the kernel and back takes a tenth of what a run does,
+/// so with more there is nothing left to gain.
 pub(super) const RUNS_AT_ONCE: usize = 64;
 
 /// What the kernel reads of a run beside its bytes.
@@ -51,8 +52,8 @@ pub(super) fn send<'a>(
         count += 1;
     }
     loop {
-        // SAFETY: the first `count` headers point into `letters` and into the bytes of `runs`, which both
-        // outlive the call; it writes nothing but the lengths in `headers`.
+        // SAFETY: the first `count` headers point into `letters` and into the bytes of `runs`,
+        // which both outlive the call; it writes nothing but the lengths in `headers`.
         let answer = unsafe {
             let (fd, headers) = (socket.as_fd().as_raw_fd(), headers.as_mut_ptr());
             libc::sendmmsg(fd, headers, count, 0)

@@ -3,13 +3,14 @@ use std::net::{SocketAddr, SocketAddrV4};
 
 use quinn_udp::RecvMeta;
 
-/// Messages of the kernel taken at once. Each is one datagram, or several of one sender that it joined.
+/// Messages of the kernel taken at once. Each is one datagram, or several of one sender that it
+/// joined.
 const MESSAGES: usize = 16;
 /// What the longest message takes: the kernel joins datagrams up to the longest that IP has.
 const LONGEST: usize = 1 << 16;
 
-/// Datagrams as they were read at once. Its room is a mebibyte, of which only what was ever filled takes
-/// memory.
+/// Datagrams as they were read at once. Its room is a mebibyte, of which only what was ever filled
+/// takes memory.
 pub(crate) struct Inbox {
     room: Vec<u8>,
     metas: [RecvMeta; MESSAGES],

@@ -1,7 +1,7 @@
 //! The UDP socket, and what goes through it in one turn.
 //!
-//! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn wants sent,
-//! and [`Batch`] what of that leaves at once. By [`Trains`] many lengths become one.
+//! [`Datagrams`] is the socket, [`Inbox`] what is read from it at once, [`Outbox`] what a turn
+//! wants sent, and [`Batch`] what of that leaves at once. By [`Trains`] many lengths become one.
 
 mod batch;
 mod calls;
@@ -30,11 +30,11 @@ pub use train::Trains;
 /// What may wait in the kernel while this process is not scheduled: a second of 30 Mbit/s.
 const WAITING: usize = 4 << 20;
 
-/// A UDP socket as chunks need it: deep in the kernel, never blocking on the way out, with the kernel
-/// cutting runs of datagrams apart (UDP GSO) and joining them (UDP GRO) where it can.
+/// A UDP socket as chunks need it: deep in the kernel, never blocking on the way out, with the
+/// kernel cutting runs of datagrams apart (UDP GSO) and joining them (UDP GRO) where it can.
 pub(crate) struct Datagrams {
-    /// Watched only for what comes. What has left makes room again, and that would wake this process once
-    /// more for each call that sends.
+    /// Watched only for what comes. What has left makes room again, and that would wake this
+    /// process once more for each call that sends.
     socket: AsyncFd<UdpSocket>,
     state: UdpSocketState,
 }
@@ -72,7 +72,8 @@ impl Datagrams {
             setsockopt(&socket, sockopt::RcvBuf, &WAITING)?;
         }
         setsockopt(&socket, sockopt::SndBuf, &WAITING)?;
-        // SAFETY: a `UdpSocket` has the same open descriptor for as long as it lives, and it lives in here.
+        // SAFETY: a `UdpSocket` has the same open descriptor for as long as it lives, and it lives
+        // in here.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
         Ok(Datagrams { socket, state })
     }
@@ -82,8 +83,8 @@ impl Datagrams {
         self.socket.readable().await.map(drop)
     }
 
-    /// Takes what waits, as far as `inbox` has room; answers whether there may be more. An ICMP error of
-    /// an earlier datagram is no reason to stop.
+    /// Takes what waits, as far as `inbox` has room; answers whether there may be more. An ICMP
+    /// error of an earlier datagram is no reason to stop.
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> bool {
         inbox.clear();
         let mut more = false;
@@ -93,8 +94,8 @@ impl Datagrams {
                 more = came == buffers.len();
                 Ok(came)
             })?;
-            // Fewer than there is room for means that the kernel had no more. To say so here saves asking
-            // again: the socket then becomes readable by what comes next.
+            // Fewer than there is room for means that the kernel had no more. To say so here saves
+            // asking again: the socket then becomes readable by what comes next.
             if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
         });
         match read {
@@ -107,14 +108,14 @@ impl Datagrams {
         }
     }
 
-    /// How many datagrams the kernel takes as one run; 1 where it has no segmentation offload, or where
-    /// that turned out not to work.
+    /// How many datagrams the kernel takes as one run; 1 where it has no segmentation offload, or
+    /// where that turned out not to work.
     pub(crate) fn segments(&self) -> usize {
         self.state.max_gso_segments()
     }
 
-    /// Sends runs, and answers what of them left. What the kernel does not take is lost as on the wire, and
-    /// repaired the same way: waiting here would hold up every other stream.
+    /// Sends runs, and answers what of them left. What the kernel does not take is lost as on the
+    /// wire, and repaired the same way: waiting here would hold up every other stream.
     pub(crate) fn send(&self, batch: &Batch) -> Sent {
         let mut sent = Sent::default();
         let mut left = batch.runs();
@@ -138,7 +139,8 @@ impl Datagrams {
             match self.transmit(to, contents, Some(segment)) {
                 Ok(()) => return Sent::all(run),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::default(),
-                // A device that cannot cut runs apart (EIO, EINVAL), or a path of a smaller MTU (EMSGSIZE).
+                // A device that cannot cut runs apart (EIO, EINVAL), or a path of a smaller MTU
+                // (EMSGSIZE).
                 Err(error) => tracing::debug!("udp to {to}, as one run: {error}"),
             }
         }
@@ -158,8 +160,8 @@ impl Datagrams {
         sent
     }
 
-    /// A chunk is 1250 bytes, and some tunnels take less. Not for all datagrams, since of a run that the
-    /// kernel may fragment it would let routers fragment every one.
+    /// A chunk is 1250 bytes, and some tunnels take less. Not for all datagrams, since of a run
+    /// that the kernel may fragment it would let routers fragment every one.
     fn transmit_in_fragments(&self, to: SocketAddrV4, datagram: &[u8]) -> io::Result<()> {
         treat_too_long(&self.socket, TooLong::Fragmented)?;
         let taken = self.transmit(to, datagram, None);

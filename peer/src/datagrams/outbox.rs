@@ -6,9 +6,9 @@ use super::Batch;
 
 /// Most packets of a turn that are held back until its end: of larger ones a part goes out before.
 const MOST: usize = 4096;
-/// From so many packets a turn on, those of a receiver that would be several runs leave as a train. A train
-/// is one run, and costs as much as any, but a datagram of it that is lost is two or three packets. So who
-/// has little to send sends it as it is.
+/// From so many packets a turn on, those of a receiver that would be several runs leave as a train.
+/// A train is one run, and costs as much as any, but a datagram of it that is lost is two or three
+/// packets. So who has little to send sends it as it is.
 const BUSY: usize = 64;
 
 /// What becomes a datagram when it is sent.
@@ -17,18 +17,18 @@ pub(crate) trait Packet {
     fn encoded_len(&self) -> usize;
     /// Writes the datagram to the end of `out`.
     fn encode(&self, out: &mut Vec<u8>);
-    /// Whether it is the same to its receiver in which order this one and its neighbours of the same kind
-    /// come.
+    /// Whether it is the same to its receiver in which order this one and its neighbours of the
+    /// same kind come.
     fn is_unordered(&self) -> bool;
     /// Whether its receiver knows [trains](super::Trains).
     fn may_ride(&self) -> bool;
 }
 
 /// What a turn wants sent. Packets wait unwritten, so that a chunk for many receivers is not copied
-/// before each is sent to, and leave by receiver: the receivers in the order in which the turn came to
-/// them, everybody's packets in theirs. Only those whose order is the same to the receiver, and which
-/// follow each other, leave by length: the fewer runs they are, the less they cost. In a busy turn those of
-/// many lengths leave as a [train](super::Trains), in their order.
+/// before each is sent to, and leave by receiver: the receivers in the order in which the turn came
+/// to them, everybody's packets in theirs. Only those whose order is the same to the receiver, and
+/// which follow each other, leave by length: the fewer runs they are, the less they cost. In a busy
+/// turn those of many lengths leave as a [train](super::Trains), in their order.
 pub(crate) struct Outbox<P> {
     waiting: Vec<Waiting<P>>,
     receivers: Vec<Receiver>,
@@ -109,7 +109,8 @@ impl<P: Packet> Outbox<P> {
                 && runs(theirs, segments) > 1;
             let unordered = |at: usize| !ride && packet(at).is_unordered();
             for streak in theirs.chunk_by_mut(|one, next| unordered(one.1) && unordered(next.1)) {
-                // Equal ones make a run, and a shorter one ends it: this way they all find their run.
+                // Equal ones make a run, and a shorter one ends it: this way they all find their
+                // run.
                 streak.sort_by_key(|&(length, _)| Reverse(length));
             }
             let mut left = &theirs[..];
@@ -162,8 +163,8 @@ mod tests {
 
     use super::*;
 
-    /// All of one byte, which says by its lowest bit whether its place matters, and whether it may ride by
-    /// being 200 or more.
+    /// All of one byte, which says by its lowest bit whether its place matters, and whether it may
+    /// ride by being 200 or more.
     impl Packet for Vec<u8> {
         fn encoded_len(&self) -> usize {
             self.len()

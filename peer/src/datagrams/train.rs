@@ -1,18 +1,20 @@
 //! Trains: datagrams of many lengths for one receiver, as one run.
 //!
-//! The kernel cuts a run into datagrams of one length, and a run costs it about the same however many that
-//! are. Chunks have as many lengths as pictures have. So where much leaves for one receiver in one turn, the
-//! datagrams are put behind each other, each with its length in front (u16), and what comes of it is cut into
-//! cars of [`CAR`] bytes, the last one as short as it may be:
+//! The kernel cuts a run into datagrams of one length, and a run costs it about the same however
+//! many that are. Chunks have as many lengths as pictures have. So where much leaves for one
+//! receiver in one turn, the datagrams are put behind each other, each with its length in front
+//! (u16), and what comes of it is cut into cars of [`CAR`] bytes, the last one as short as it may
+//! be:
 //!
 //! ```text
 //! magic 0xc6 | version 1 | train u32 | car u8 | first u16 | bytes
 //! ```
 //!
-//! All integers are big-endian. `train` is another one from train to train, cars are counted from 0, and
-//! `first` is where in `bytes` the first datagram begins that begins in this car: their end, if none does. So
-//! with a car that is lost, those datagrams are lost of which it held a part, two or three chunks, and no
-//! others. The receiver keeps nothing but the part of a datagram that the next car completes.
+//! All integers are big-endian. `train` is another one from train to train, cars are counted from
+//! 0, and `first` is where in `bytes` the first datagram begins that begins in this car: their end,
+//! if none does. So with a car that is lost, those datagrams are lost of which it held a part, two
+//! or three chunks, and no others. The receiver keeps nothing but the part of a datagram that the
+//! next car completes.
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
@@ -29,8 +31,8 @@ const HEAD: usize = 1 + 1 + 4 + 1 + 2;
 const LENGTH: usize = 2;
 /// No datagram of ours is shorter: magic, version, type and stream. What claims to be is noise.
 const SHORTEST: usize = 3 + 8;
-/// Most senders of whom a part of a datagram is kept. Addresses may be forged: when there are more, all
-/// parts are forgotten.
+/// Most senders of whom a part of a datagram is kept. Addresses may be forged: when there are more,
+/// all parts are forgotten.
 const SENDERS: usize = 256;
 
 /// A train that is being written.
@@ -105,8 +107,8 @@ struct Part {
 }
 
 impl Trains {
-    /// Hands the datagrams of what came from `from` to `take`: of a car those that are complete with it, else
-    /// the datagram itself. Answers `false` if it was a car, and malformed.
+    /// Hands the datagrams of what came from `from` to `take`: of a car those that are complete
+    /// with it, else the datagram itself. Answers `false` if it was a car, and malformed.
     pub fn unpack(
         &mut self,
         from: SocketAddrV4,

@@ -6,8 +6,8 @@
 //! RTMP timestamp u32 | composition time i24 | bytes of the unit
 //! ```
 //!
-//! The driver's bits of its tag are the kind of the unit (0, 1), whether it begins with a NAL unit (2)
-//! and whether it ends with one (3).
+//! The driver's bits of its tag are the kind of the unit (0, 1), whether it begins with a NAL unit
+//! (2) and whether it ends with one (3).
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! The LayerP2P mesh on the network: `nearcast-peer mesh`, and what makes `broadcast` and `seed` sources
-//! of it.
+//! The LayerP2P mesh on the network: `nearcast-peer mesh`, and what makes `broadcast` and `seed`
+//! sources of it.
 //!
 //! [`swarm`] is one stream at one peer, whose units [`chunks`] cuts and puts together, [`settings`]
 //! reads what it goes by; [`node`] has all streams that are played here, [`house`] lets players in.

@@ -26,8 +26,8 @@ const LOOK: Span = Span::from_millis(500);
 const TELL: Span = Span::from_secs(1);
 /// How long a stream is kept without a reader: players that probe connect twice.
 const UNREAD: Span = Span::from_secs(3);
-/// How long nothing may come after what has come was played. A new publish of the same stream is found
-/// by opening it anew.
+/// How long nothing may come after what has come was played. A new publish of the same stream is
+/// found by opening it anew.
 const DRY: Span = Span::from_secs(2);
 /// How long a stream may take to come at all.
 const COMING: Span = Span::from_secs(30);
@@ -273,8 +273,8 @@ impl Playing {
         }
     }
 
-    /// Whether it is a picture that no player can decode, as what its headers say is still to come: of a
-    /// first group of pictures that comes in parts the keyframe's stamp may be missing.
+    /// Whether it is a picture that no player can decode, as what its headers say is still to come:
+    /// of a first group of pictures that comes in parts the keyframe's stamp may be missing.
     fn lacks_header(&self, unit: &Unit) -> bool {
         let header = flv::BodyHeader::parse(unit.kind, &unit.body);
         let needs = header.is_some_and(|header| header.codec == Codec::Avc);

@@ -1,16 +1,16 @@
 //! Proof that a chunk is the broadcaster's: its way up a hash tree whose root is signed.
 //!
-//! The broadcaster signs its chunks in groups of at most [`GROUP`] (Ed25519 over the root of a Merkle
-//! tree, as RFC 7574 has it), and a chunk brings all that proves it, so that it can be judged when it
-//! comes, whatever else came:
+//! The broadcaster signs its chunks in groups of at most [`GROUP`] (Ed25519 over the root of a
+//! Merkle tree, as RFC 7574 has it), and a chunk brings all that proves it, so that it can be
+//! judged when it comes, whatever else came:
 //!
 //! ```text
 //! chunks of the group u8 | which of them u8 | sibling hashes, 12 B each | signature 64 B
 //! ```
 //!
-//! or a single zero, where nothing is signed. Hashes are BLAKE3's first 96 bits. Only the broadcaster
-//! chooses what is hashed, so that a forger needs a second preimage, and that of one certain leaf or
-//! node: each is hashed together with where it stands.
+//! or a single zero, where nothing is signed. Hashes are BLAKE3's first 96 bits. Only the
+//! broadcaster chooses what is hashed, so that a forger needs a second preimage, and that of one
+//! certain leaf or node: each is hashed together with where it stands.
 
 use std::collections::VecDeque;
 
@@ -47,8 +47,8 @@ pub(super) fn plain(payload: &Bytes) -> Option<Bytes> {
     Some(payload.slice(Proof::parse(payload)?.length..))
 }
 
-/// The hash tree of a group, of which each level has half as many hashes as the one below. A last one
-/// without sibling goes up unchanged.
+/// The hash tree of a group, of which each level has half as many hashes as the one below. A last
+/// one without sibling goes up unchanged.
 struct Tree {
     levels: Vec<Vec<Hash>>,
 }
@@ -172,15 +172,16 @@ pub(super) fn prove(
     proved
 }
 
-/// Memory for the payloads of one publish, which stand one behind the other in blocks of [`BLOCK`] bytes.
+/// Memory for the payloads of one publish, which stand one behind the other in blocks of [`BLOCK`]
+/// bytes.
 ///
-/// Receivers ask for a second at once. So what they get lies in few pages, and that it is in use is counted
-/// once for each block, not in as many places of memory as there are chunks.
+/// Receivers ask for a second at once. So what they get lies in few pages, and that it is in use is
+/// counted once for each block, not in as many places of memory as there are chunks.
 #[derive(Debug, Default)]
 pub(super) struct Shelf(BytesMut);
 
-/// A chunk keeps its block in memory. All chunks of a source go when they are too old, so it keeps what
-/// came within a second or so of it.
+/// A chunk keeps its block in memory. All chunks of a source go when they are too old, so it keeps
+/// what came within a second or so of it.
 const BLOCK: usize = 64 << 10;
 
 impl Shelf {

@@ -1,5 +1,5 @@
-//! Both ends of the signatures in a stream's stamps: the broadcaster signs, and whoever has the stream
-//! whole, the broadcaster or the CDN's seed, makes the proofs of its chunks.
+//! Both ends of the signatures in a stream's stamps: the broadcaster signs, and whoever has the
+//! stream whole, the broadcaster or the CDN's seed, makes the proofs of its chunks.
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -49,8 +49,8 @@ impl Signer {
 
 /// Makes the proofs of the chunks of one publish.
 ///
-/// Chunks are there once the picture is that their signature stands in; of a group that did not come
-/// whole, as where a relay dropped something, there are none.
+/// Chunks are there once the picture is that their signature stands in; of a group that did not
+/// come whole, as where a relay dropped something, there are none.
 pub(super) struct Prover {
     scope: Scope,
     /// The unit that the group goes on with; `None` if the group is not whole.

@@ -20,9 +20,9 @@ use crate::pump::Net;
 
 /// One stream in the mesh: the engine's peer, and of which publish and where it is.
 ///
-/// Whoever joins does not know the epoch. It seeks with epoch 0, which says "whichever you have", and
-/// takes that of the first neighbour who accepts with the key that only this one was given. A stream
-/// that begins anew is another swarm.
+/// Whoever joins does not know the epoch. It seeks with epoch 0, which says "whichever you have",
+/// and takes that of the first neighbour who accepts with the key that only this one was given. A
+/// stream that begins anew is another swarm.
 pub(crate) struct Swarm {
     stream: StreamId,
     epoch: Option<u32>,
@@ -137,8 +137,8 @@ impl Swarm {
         true
     }
 
-    /// What is left of a message when the chunk in it has been judged. One who sends another's chunks
-    /// is shut out.
+    /// What is left of a message when the chunk in it has been judged. One who sends another's
+    /// chunks is shut out.
     fn sift(
         &mut self,
         now: Time,

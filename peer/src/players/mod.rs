@@ -1,7 +1,7 @@
 //! Where any player opens a stream, by RTMP or HTTP, whatever way the stream has come.
 //!
-//! [`doors`] lets players in, [`stage`] gives them their places, [`record`] takes one to write a file;
-//! whose stream it is, is behind the [`House`].
+//! [`doors`] lets players in, [`stage`] gives them their places, [`record`] takes one to write a
+//! file; whose stream it is, is behind the [`House`].
 
 mod doors;
 mod flv;

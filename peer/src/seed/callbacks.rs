@@ -20,7 +20,8 @@ pub(super) struct Call {
     addr: String,
 }
 
-/// `on_publish`: admits the publisher (2xx) or refuses it (403), and begins to play what it publishes.
+/// `on_publish`: admits the publisher (2xx) or refuses it (403), and begins to play what it
+/// publishes.
 pub(super) async fn on_publish(
     State(beside): State<Beside>,
     Form(call): Form<Call>,

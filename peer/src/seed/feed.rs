@@ -12,8 +12,8 @@ use crate::link::{Broken, Link};
 use crate::pump::Shared;
 use crate::upstream::connect;
 
-/// nginx-rtmp asks us before it admits the publisher, so at first the stream is not there yet; it is
-/// a moment later, and every moment is one that the seed lacks.
+/// nginx-rtmp asks us before it admits the publisher, so at first the stream is not there yet; it
+/// is a moment later, and every moment is one that the seed lacks.
 const SOON: [Duration; 4] = [
     Duration::from_millis(5),
     Duration::from_millis(20),

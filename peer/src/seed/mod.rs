@@ -1,6 +1,7 @@
 //! `nearcast-peer seed`: beside the CDN's nginx-rtmp, for what no neighbour has.
 //!
-//! nginx tells [`callbacks`] what is published, [`feed`] plays it over loopback, [`node`] serves it.
+//! nginx tells [`callbacks`] what is published, [`feed`] plays it over loopback, [`node`] serves
+//! it.
 
 mod callbacks;
 mod feed;
@@ -54,7 +55,8 @@ impl Beside {
         Ok(())
     }
 
-    /// Begins to play `stream` if it is there, since this program may start after its publisher did.
+    /// Begins to play `stream` if it is there, since this program may start after its publisher
+    /// did.
     async fn feed_if_there(self, stream: StreamName) {
         let connecting = connect(&self.args.common.cdn, &stream, stream.key(), RtmpRole::Viewer);
         if let Some(Ok(mut link)) = self.life.during(connecting).await {

@@ -84,8 +84,9 @@ impl Session {
                     self.node.with(|node, _| node.refused(self.id, refusal.to_string()));
                     return;
                 }
-                // A server that knew the stream and does not any more says that it is over; nginx-rtmp
-                // hangs up on a paused player without saying so, which is why it is asked again.
+                // A server that knew the stream and does not any more says that it is over;
+                // nginx-rtmp hangs up on a paused player without saying so, which is why it is
+                // asked again.
                 Some(Err(refusal)) => {
                     tracing::debug!("{}: {refusal}", self.stream);
                     if let Refusal::Refused { .. } = refusal {

@@ -36,7 +36,8 @@ struct Nal {
 }
 
 impl Scanner {
-    /// Takes the next bytes, which came at `at`, and hands each access unit that is complete to `seen`.
+    /// Takes the next bytes, which came at `at`, and hands each access unit that is complete to
+    /// `seen`.
     pub(super) fn push(&mut self, at: Time, bytes: &[u8], mut seen: impl FnMut(Seen)) {
         for &byte in bytes {
             if byte == 1 && self.zeros >= 2 {

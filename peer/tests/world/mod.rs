@@ -74,7 +74,8 @@ impl World {
         path
     }
 
-    /// A clip of about 600 kbit/s in three temporal layers, without sound, in slices that fit a chunk.
+    /// A clip of about 600 kbit/s in three temporal layers, without sound, in slices that fit a
+    /// chunk.
     pub(crate) fn layered_clip(&self, seconds: u32) -> PathBuf {
         let path = self.folder.path().join("layered.flv");
         let video = "testsrc2=size=352x288:rate=30,noise=alls=6:allf=t:all_seed=1";

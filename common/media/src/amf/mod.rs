@@ -1,7 +1,7 @@
 //! AMF0 (Adobe, 2007) and the part of AMF3 (2013) that RTMP commands use.
 //!
-//! RTMP commands are sequences of AMF0 values. A value of AMF3 may stand in them behind the AVM+ mark;
-//! it is read into the same [`Value`] and written as AMF0.
+//! RTMP commands are sequences of AMF0 values. A value of AMF3 may stand in them behind the AVM+
+//! mark; it is read into the same [`Value`] and written as AMF0.
 
 mod amf3;
 mod read;

@@ -5,8 +5,8 @@ use crate::cursor::Cursor;
 /// How deep values may nest.
 pub const DEPTH_MAX: usize = 16;
 
-/// How many values, nested ones counted, one message may hold. FFmpeg's metadata has about 20, a file's
-/// with a keyframe index some thousands.
+/// How many values, nested ones counted, one message may hold. FFmpeg's metadata has about 20, a
+/// file's with a keyframe index some thousands.
 pub const VALUES_MAX: usize = 16_384;
 
 /// The first byte of a value (AMF0 2.1).

@@ -1,5 +1,5 @@
-/// Removes emulation prevention (7.4.1.1): a 3 after two zeros is dropped. At most `limit` bytes are
-/// given, so that whoever needs only the beginning of a NAL unit pays only for that.
+/// Removes emulation prevention (7.4.1.1): a 3 after two zeros is dropped. At most `limit` bytes
+/// are given, so that whoever needs only the beginning of a NAL unit pays only for that.
 pub fn unescape(escaped: &[u8], limit: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(limit.min(escaped.len()));
     let mut zeros = 0;

@@ -49,8 +49,8 @@ impl<'a> Nal<'a> {
     }
 }
 
-/// The NAL units of `data`, each behind its length in `length_size` bytes (ISO/IEC 14496-15 5.3.4.2),
-/// as ranges without the length. It ends where a length points past the end.
+/// The NAL units of `data`, each behind its length in `length_size` bytes (ISO/IEC 14496-15
+/// 5.3.4.2), as ranges without the length. It ends where a length points past the end.
 pub fn avcc(data: &[u8], length_size: usize) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -63,9 +63,9 @@ pub fn avcc(data: &[u8], length_size: usize) -> impl Iterator<Item = Range<usize
     })
 }
 
-/// In how many bytes `data` gives the lengths of its NAL units, told from the bytes alone: the first of
-/// 4, 2 and 1 (what ISO/IEC 14496-15 allows) with which the units fill `data` exactly. `None` if
-/// none does.
+/// In how many bytes `data` gives the lengths of its NAL units, told from the bytes alone: the
+/// first of 4, 2 and 1 (what ISO/IEC 14496-15 allows) with which the units fill `data` exactly.
+/// `None` if none does.
 ///
 /// All nodes must cut and stamp alike, whether or not they saw the decoder configuration.
 pub fn avcc_length_size(data: &[u8]) -> Option<usize> {

@@ -2,8 +2,8 @@ use super::bits::{BitWriter, Bits};
 use super::escape::{escape, unescape};
 use super::nal::{Nal, nal_type};
 
-/// Width and height in pixels, after cropping, of the pictures of a sequence parameter set (7.3.2.1.1).
-/// `None` if it is no such set, or makes no sense.
+/// Width and height in pixels, after cropping, of the pictures of a sequence parameter set
+/// (7.3.2.1.1). `None` if it is no such set, or makes no sense.
 pub fn dimensions(sps: Nal<'_>) -> Option<(u32, u32)> {
     if sps.kind() != nal_type::SPS {
         return None;
@@ -12,9 +12,9 @@ pub fn dimensions(sps: Nal<'_>) -> Option<(u32, u32)> {
     picture_size(&mut Bits::new(&bytes))
 }
 
-/// The same sequence parameter set, saying that up to `frames` pictures come before another one that
-/// is shown before them (max_num_reorder_frames, E.2.1): x264 says 2 of pyramids of any depth, and
-/// decoders then show what they have too early. `None` if the set does not say how many.
+/// The same sequence parameter set, saying that up to `frames` pictures come before another one
+/// that is shown before them (max_num_reorder_frames, E.2.1): x264 says 2 of pyramids of any depth,
+/// and decoders then show what they have too early. `None` if the set does not say how many.
 pub fn with_reordering(sps: Nal<'_>, frames: u32) -> Option<Vec<u8>> {
     if sps.kind() != nal_type::SPS {
         return None;
@@ -109,8 +109,8 @@ fn picture_size(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
     ))
 }
 
-/// Reads the usability information up to where its bitstream restrictions (E.1.1) count pictures, and
-/// says how many bits stand before. `None` if there are none.
+/// Reads the usability information up to where its bitstream restrictions (E.1.1) count pictures,
+/// and says how many bits stand before. `None` if there are none.
 fn restrictions(bits: &mut Bits<'_>) -> Option<usize> {
     const EXTENDED_SAR: u32 = 255;
 
@@ -190,8 +190,8 @@ fn skip_scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// Of x264 0.164 with seven B pictures in a pyramid, 704x576: it says that two are reordered, and
-    /// four buffered.
+    /// Of x264 0.164 with seven B pictures in a pyramid, 704x576: it says that two are reordered,
+    /// and four buffered.
     const SPS: &[u8] = b"\x67\x64\x00\x1f\xac\xc8\x70\x2c\x04\x9a\x10\x00\x00\x03\x00\
         \x10\x00\x00\x03\x03\xc8\xf1\x83\x19\xe0";
 

@@ -319,12 +319,12 @@ impl ChunkStream {
         }
     }
 
-    /// Applies the message header `fields` (5.3.1.2), and says how many bytes of an unfinished message
-    /// it threw away.
+    /// Applies the message header `fields` (5.3.1.2), and says how many bytes of an unfinished
+    /// message it threw away.
     fn apply(&mut self, format: usize, fields: &[u8]) -> usize {
         let mut dropped = 0;
-        // Type 3 SHOULD be used within a message (5.3.1.2.4), so the others can occur there. One that
-        // says the same length and type goes on with it; else a new message begins.
+        // Type 3 SHOULD be used within a message (5.3.1.2.4), so the others can occur there. One
+        // that says the same length and type goes on with it; else a new message begins.
         if self.received.is_some() {
             if format >= 2 || (be24(&fields[3..]), fields[6]) == (self.length, self.type_id) {
                 return 0;

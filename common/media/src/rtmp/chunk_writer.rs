@@ -43,8 +43,8 @@ impl ChunkWriter {
         self.chunk_size = size;
     }
 
-    /// Writes `message` on `chunk_stream`, which is 2 to 65599 (2 is for control). A body beyond the
-    /// 16 MiB that RTMP can say is left out, as no receiver would take it.
+    /// Writes `message` on `chunk_stream`, which is 2 to 65599 (2 is for control). A body beyond
+    /// the 16 MiB that RTMP can say is left out, as no receiver would take it.
     pub fn write(&mut self, chunk_stream: u32, message: &Message, out: &mut BytesMut) {
         if message.body.len() > MESSAGE_MAX {
             return;

@@ -33,8 +33,8 @@ pub struct ClientConfig {
     /// Publish it as [`Role::Broadcaster`], or play it as [`Role::Viewer`].
     pub role: Role,
     /// Send the whole handshake and all commands at once, without waiting for answers, which saves
-    /// four round trips at the start. nginx-rtmp and [`Server`](super::Server) accept that; a server that
-    /// compares C2 with its S1 does not.
+    /// four round trips at the start. nginx-rtmp and [`Server`](super::Server) accept that; a
+    /// server that compares C2 with its S1 does not.
     pub pipeline: bool,
     /// Sizes.
     pub settings: Settings,
@@ -152,8 +152,8 @@ impl Client {
         Ok(())
     }
 
-    /// Asks the server to hold the stream (`true`), or to go on with it (`false`). The session stays
-    /// either way. `at` is the timestamp of the last message released, in ms.
+    /// Asks the server to hold the stream (`true`), or to go on with it (`false`). The session
+    /// stays either way. `at` is the timestamp of the last message released, in ms.
     ///
     /// # Errors
     /// [`Error::OutOfPlace`] unless this is an accepted player.
@@ -167,8 +167,8 @@ impl Client {
         Ok(())
     }
 
-    /// Stops publishing or playing (FCUnpublish, deleteStream). Close the connection once the output
-    /// is sent.
+    /// Stops publishing or playing (FCUnpublish, deleteStream). Close the connection once the
+    /// output is sent.
     pub fn finish(&mut self) {
         if matches!(self.state, State::Asking | State::Active | State::Ended) {
             if self.config.role == Role::Broadcaster {

@@ -31,8 +31,8 @@ impl Handshake {
         Handshake { client: false, challenge: Vec::new(), echo: PART, early: false }
     }
 
-    /// A client, and the beginning of its handshake. With `early`, C2 is sent before S1 has come, so that
-    /// commands can follow at once; it cannot echo S1 then, which few servers look at.
+    /// A client, and the beginning of its handshake. With `early`, C2 is sent before S1 has come,
+    /// so that commands can follow at once; it cannot echo S1 then, which few servers look at.
     pub(super) fn client(early: bool, out: &mut BytesMut) -> Handshake {
         out.put_u8(VERSION);
         put_challenge(out);
@@ -70,8 +70,8 @@ impl Handshake {
     }
 }
 
-/// C1 or S1 (5.2.3): the time, which is zero here, zeros, which say "no digest", and bytes that need
-/// only differ from one another.
+/// C1 or S1 (5.2.3): the time, which is zero here, zeros, which say "no digest", and bytes that
+/// need only differ from one another.
 fn put_challenge(out: &mut BytesMut) {
     out.put_bytes(0, 8);
     let mut state = 0x2545_f491u32;

@@ -102,8 +102,8 @@ pub(crate) mod type_id {
 }
 
 impl Message {
-    /// A message on `stream` that says `payload`. What this crate never sends, [`Payload::Aggregate`]
-    /// and [`Payload::Other`], becomes an empty message.
+    /// A message on `stream` that says `payload`. What this crate never sends,
+    /// [`Payload::Aggregate`] and [`Payload::Other`], becomes an empty message.
     pub fn new(stream: u32, payload: &Payload) -> Message {
         let number = |value: &u32| value.to_be_bytes().to_vec();
         let mut timestamp = 0;
@@ -165,8 +165,8 @@ impl Message {
         Media { kind, timestamp, body }
     }
 
-    /// 7.1.6: FLV tags with back pointers. Their timestamps count from the first one's, which stands
-    /// for the message's own.
+    /// 7.1.6: FLV tags with back pointers. Their timestamps count from the first one's, which
+    /// stands for the message's own.
     fn split_aggregate(&self) -> Result<Vec<Media>, Error> {
         let mut cursor = Cursor::new(&self.body);
         let mut parts = Vec::new();

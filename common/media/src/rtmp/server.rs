@@ -43,8 +43,8 @@ pub enum ServerEvent {
     Paused(bool),
     /// The publisher sent this.
     Media(Media),
-    /// The client stopped publishing or playing, or took its request back. It may begin again on the
-    /// same connection.
+    /// The client stopped publishing or playing, or took its request back. It may begin again on
+    /// the same connection.
     Ended,
 }
 

@@ -199,8 +199,8 @@ fn pipelining_saves_flights() {
             assert_eq!(pair.client_events, [ClientEvent::Accepted]);
             pair.flights
         };
-        // C0 to play at once, then what the server's window and bandwidth ask for; else C0 and C1, C2 and
-        // connect, createStream, play.
+        // C0 to play at once, then what the server's window and bandwidth ask for; else C0 and C1,
+        // C2 and connect, createStream, play.
         assert_eq!((flights(true), flights(false)), (2, 4));
     }
 }

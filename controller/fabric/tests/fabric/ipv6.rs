@@ -1,4 +1,5 @@
-//! RTMP over IPv6: roles are found as over IPv4, and hosts take part by the IPv4 addresses they have.
+//! RTMP over IPv6: roles are found as over IPv4, and hosts take part by the IPv4 addresses they
+//! have.
 
 use std::net::IpAddr;
 

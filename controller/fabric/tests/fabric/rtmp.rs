@@ -141,8 +141,8 @@ impl Session {
         }
     }
 
-    /// Sends what real programs said, as recorded by the media crate's example `capture`: a byte for
-    /// the side, a length of four bytes, and as many bytes.
+    /// Sends what real programs said, as recorded by the media crate's example `capture`: a byte
+    /// for the side, a length of four bytes, and as many bytes.
     pub(crate) fn replay(&mut self, world: &mut World, capture: &str) {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../common/media/tests/captures/");
         let path = format!("{folder}{capture}");
@@ -161,8 +161,8 @@ impl Session {
         self.talk(world, true);
     }
 
-    /// The client ends its stream by RTMP and closes the connection, and the FIN overtakes the bytes
-    /// before it, which come only if `late`.
+    /// The client ends its stream by RTMP and closes the connection, and the FIN overtakes the
+    /// bytes before it, which come only if `late`.
     pub(crate) fn finish_behind_fin(&mut self, world: &mut World, late: bool) {
         self.rtmp.0.finish();
         let last = self.rtmp.0.output().expect("it says that it stops");

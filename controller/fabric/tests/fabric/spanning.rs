@@ -74,8 +74,8 @@ fn listen_anew(world: &mut World) {
     }
 }
 
-/// Chunks reach exactly these hosts, each once and in order, and each link of a tree carried each once.
-/// The links.
+/// Chunks reach exactly these hosts, each once and in order, and each link of a tree carried each
+/// once. The links.
 fn all_get_all(world: &mut World, to: &[&str]) -> BTreeSet<(u64, u32)> {
     listen_anew(world);
     chunks(world, 0..50, ms(3));
@@ -288,7 +288,8 @@ fn a_link_that_fails_costs_those_behind_it_four_control_delays_and_others_nothin
         };
         let outcome = reroute(&mut world, |world| world.cut(cut));
         println!("{name}: {outcome:?}");
-        // The port's status comes up, the new tree goes down and is confirmed, and the group is turned.
+        // The port's status comes up, the new tree goes down and is confirmed, and the group is
+        // turned.
         assert_eq!(outcome.took, CONTROL * 4, "{name}");
         for (viewer, missed) in &outcome.missed {
             let most = if behind.contains(viewer) { 12 } else { 0 };

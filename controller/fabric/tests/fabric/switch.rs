@@ -1,6 +1,6 @@
 //! A switch in memory with the flow-table semantics of OpenFlow 1.3: tables, priorities, masks,
-//! set-field, metadata, VLAN tags, groups of type ALL and FAST FAILOVER, meters, packet-in and packet-out,
-//! idle timeouts, flow-removed, barriers.
+//! set-field, metadata, VLAN tags, groups of type ALL and FAST FAILOVER, meters, packet-in and
+//! packet-out, idle timeouts, flow-removed, barriers.
 
 use std::collections::BTreeMap;
 
@@ -448,7 +448,8 @@ impl Switch {
         effects: &mut Effects,
     ) -> Vec<u8> {
         for action in actions {
-            // A copy that its meter drops is all that is dropped. A meter that is gone drops nothing.
+            // A copy that its meter drops is all that is dropped. A meter that is gone drops
+            // nothing.
             if let Some(meter) = meter_of_copy(action).and_then(|id| self.meters.get_mut(&id))
                 && !meter.passes(now)
             {

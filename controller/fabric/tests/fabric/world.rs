@@ -1,7 +1,7 @@
 //! Hosts, links and switches in memory around one fabric, with a virtual clock.
 //!
-//! Frames and control messages take no time, unless a link or a switch was given a delay; time passes
-//! only in [`World::run`].
+//! Frames and control messages take no time, unless a link or a switch was given a delay; time
+//! passes only in [`World::run`].
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
@@ -144,8 +144,8 @@ impl World {
         }
     }
 
-    /// What a topology says, with all its delays, connected and settled. Every message between a switch
-    /// and the fabric takes `control`.
+    /// What a topology says, with all its delays, connected and settled. Every message between a
+    /// switch and the fabric takes `control`.
     pub(crate) fn of(topology: &Topology, mut config: Config, control: Span) -> World {
         let cdn = topology.with_role(nearcast_topologies::Role::Cdn);
         config.cdn = cdn.map(|host| (host.ip, 1935).into()).collect();
@@ -256,8 +256,8 @@ impl World {
         self.settle();
     }
 
-    /// What the controller that stands by was told: piece by piece, and so the same as if it began to
-    /// listen now.
+    /// What the controller that stands by was told: piece by piece, and so the same as if it began
+    /// to listen now.
     pub(crate) fn told(&self) -> Replica {
         let mut whole = Replica::new(&self.config.limits);
         for update in self.fabric.replica() {

@@ -1,9 +1,9 @@
 //! Makes the files in `tests/captures` again: what a real Open vSwitch sends, message by message.
 //!
-//! It starts an Open vSwitch of its own (other sockets, other database, a datapath and ports that exist
-//! in its memory only), asks it for everything, and then stands in for a switch while `ovs-ofctl` sends
-//! what a controller sends. No root, no network; `ovsdb-tool`, `ovsdb-server`, `ovs-vswitchd`,
-//! `ovs-vsctl`, `ovs-appctl` and `ovs-ofctl` must be installed.
+//! It starts an Open vSwitch of its own (other sockets, other database, a datapath and ports that
+//! exist in its memory only), asks it for everything, and then stands in for a switch while
+//! `ovs-ofctl` sends what a controller sends. No root, no network; `ovsdb-tool`, `ovsdb-server`,
+//! `ovs-vswitchd`, `ovs-vsctl`, `ovs-appctl` and `ovs-ofctl` must be installed.
 //!
 //!     cargo run -p rust_openflow --example record [FOLDER]
 

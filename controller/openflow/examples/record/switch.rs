@@ -11,8 +11,8 @@ use rust_openflow::{Framer, Header, VERSION_10, VERSION_13, v10, v13};
 use crate::Folder;
 use crate::ovs::Ovs;
 
-/// What is called what, its type on the wire, and what follows `ovs-ofctl -O VERSION`; `SWITCH` stands
-/// for where we are.
+/// What is called what, its type on the wire, and what follows `ovs-ofctl -O VERSION`; `SWITCH`
+/// stands for where we are.
 pub(crate) type Command = (&'static str, u8, &'static [&'static str]);
 
 /// Has `ovs-ofctl` carry out each command, and keeps the first message of its type.

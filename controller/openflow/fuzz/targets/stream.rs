@@ -1,5 +1,5 @@
-//! A connection: bytes in pieces (the first byte says how long each is), cut into messages of either
-//! version, their multipart answers put together.
+//! A connection: bytes in pieces (the first byte says how long each is), cut into messages of
+//! either version, their multipart answers put together.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! One message of OpenFlow 1.3. The length in its header is made to be right, so that the fuzzer need not
-//! find that out; whatever parses must encode to the same bytes but for padding.
+//! One message of OpenFlow 1.3. The length in its header is made to be right, so that the fuzzer
+//! need not find that out; whatever parses must encode to the same bytes but for padding.
 #![no_main]
 
 #[path = "../../tests/laws/mod.rs"]

@@ -57,8 +57,8 @@ pub enum Action {
     Unknown {
         /// Its type.
         kind: u16,
-        /// What follows type and length: with those four, a multiple of eight bytes, or it is filled
-        /// up with zeros to be one.
+        /// What follows type and length: with those four, a multiple of eight bytes, or it is
+        /// filled up with zeros to be one.
         body: Vec<u8>,
     },
 }

@@ -29,8 +29,8 @@ open_enum! {
     }
 }
 
-/// A change to the flow table (5.3.3). Start from [`FlowMod::add`] or [`FlowMod::delete`]. The actions
-/// are in a vector, or borrowed, or in an array.
+/// A change to the flow table (5.3.3). Start from [`FlowMod::add`] or [`FlowMod::delete`]. The
+/// actions are in a vector, or borrowed, or in an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowMod<A = Vec<Action>> {
     /// Which packets.

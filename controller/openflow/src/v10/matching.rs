@@ -21,7 +21,8 @@ pub mod wildcard {
     pub const TP_SRC: u32 = 1 << 6;
     /// Destination port.
     pub const TP_DST: u32 = 1 << 7;
-    /// Where the number of low bits of the IPv4 source that do not count begins; 32 and more is all.
+    /// Where the number of low bits of the IPv4 source that do not count begins; 32 and more is
+    /// all.
     pub const NW_SRC_SHIFT: u32 = 8;
     /// The bits of that number.
     pub const NW_SRC_MASK: u32 = 0x3f << NW_SRC_SHIFT;
@@ -41,8 +42,9 @@ pub mod wildcard {
 pub const VLAN_NONE: u16 = 0xffff;
 
 layout! {
-    /// Which packets (5.2.3), just as it is on the wire: fields whose bit is set in the wildcards do not
-    /// count, but keep their value. Start from [`Match::any`]; each method makes one field count.
+    /// Which packets (5.2.3), just as it is on the wire: fields whose bit is set in the wildcards
+    /// do not count, but keep their value. Start from [`Match::any`]; each method makes one field
+    /// count.
     #[derive(Copy)]
     pub Match {
         /// See [`wildcard`].

@@ -1,9 +1,9 @@
-//! OpenFlow 1.0.2. Names are those of the specification without their `OFP` prefixes; section numbers
-//! in the docs are its own.
+//! OpenFlow 1.0.2. Names are those of the specification without their `OFP` prefixes; section
+//! numbers in the docs are its own.
 //!
 //! What a learning switch does a million times a second needs no allocation: [`PacketIn::borrowed`]
-//! leaves the frame where it is, and a [`FlowMod`] or [`PacketOut`] takes its actions from anything that
-//! holds them, such as an array.
+//! leaves the frame where it is, and a [`FlowMod`] or [`PacketOut`] takes its actions from anything
+//! that holds them, such as an array.
 //!
 //! ```
 //! use rust_openflow::v10::{Action, FlowMod, Match, PacketIn};

@@ -72,8 +72,8 @@ impl PacketIn {
     /// Reads exactly one message, a packet-in, and leaves the frame in it: its xid, and the packet.
     ///
     /// # Errors
-    /// Those of [`Message::parse`](super::Message::parse), and [`Error::Malformed`] for a message of
-    /// another type.
+    /// Those of [`Message::parse`](super::Message::parse), and [`Error::Malformed`] for a message
+    /// of another type.
     pub fn borrowed(bytes: &[u8]) -> Result<(u32, PacketIn<&[u8]>), Error> {
         let (header, message) = crate::header::message(VERSION_10, bytes)?;
         if header.kind != PacketIn::KIND {

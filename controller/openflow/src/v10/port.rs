@@ -57,7 +57,8 @@ pub mod port_state {
     pub const STP_MASK: u32 = 3 << 8;
 }
 
-/// Bits of [`Port::curr`], [`Port::advertised`], [`Port::supported`] and [`Port::peer`] (`OFPPF_*`).
+/// Bits of [`Port::curr`], [`Port::advertised`], [`Port::supported`] and [`Port::peer`]
+/// (`OFPPF_*`).
 pub mod port_feature {
     /// 10 Mbit/s, half duplex.
     pub const MB_10_HD: u32 = 1 << 0;

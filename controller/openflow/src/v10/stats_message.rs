@@ -216,9 +216,9 @@ impl Reply {
         }
     }
 
-    /// Joins the parts of an answer: puts `next`'s items after these. What is no list, or of another
-    /// kind, cannot be joined and comes back; so does a vendor's, as each part may begin with a head
-    /// of the vendor's own.
+    /// Joins the parts of an answer: puts `next`'s items after these. What is no list, or of
+    /// another kind, cannot be joined and comes back; so does a vendor's, as each part may begin
+    /// with a head of the vendor's own.
     ///
     /// # Errors
     /// `next`, if it does not continue this answer.

@@ -67,7 +67,8 @@ errors! {
 }
 
 impl ErrorMessage {
-    /// An experimenter's error: `code` is of the experimenter's own, and the data that follow its number.
+    /// An experimenter's error: `code` is of the experimenter's own, and the data that follow its
+    /// number.
     pub fn of_experimenter(experimenter: u32, code: u16, data: &[u8]) -> ErrorMessage {
         let data = [&experimenter.to_be_bytes(), data].concat();
         ErrorMessage { kind: ErrorType::EXPERIMENTER, code, data }

@@ -9,8 +9,8 @@ use crate::write;
 /// Which packets: all fields must agree; none at all matches everything (7.2.3).
 ///
 /// The builder's methods append in call order. Prerequisites (7.2.3.8: `ipv4_dst` needs
-/// `eth_type(0x0800)`, `udp_dst` needs `ip_proto(17)`) are the caller's to put first; a switch refuses a
-/// match that lacks them with `OFPBMC_BAD_PREREQ`.
+/// `eth_type(0x0800)`, `udp_dst` needs `ip_proto(17)`) are the caller's to put first; a switch
+/// refuses a match that lacks them with `OFPBMC_BAD_PREREQ`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Match {
     /// The fields in wire order.
@@ -92,8 +92,8 @@ impl Match {
         self.with(Oxm::TcpFlags(Masked::new(flags, flags)))
     }
 
-    /// The port that packets must have come in by, if the match asks for one. In a packet-in: the port
-    /// the packet did come in by.
+    /// The port that packets must have come in by, if the match asks for one. In a packet-in: the
+    /// port the packet did come in by.
     pub fn ingress(&self) -> Option<u32> {
         self.fields.iter().find_map(|field| match field {
             Oxm::InPort(port) => Some(*port),

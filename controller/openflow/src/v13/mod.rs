@@ -1,5 +1,5 @@
-//! OpenFlow 1.3.5. Names are those of the specification without their `OFP` prefixes; section numbers
-//! in the docs are its own.
+//! OpenFlow 1.3.5. Names are those of the specification without their `OFP` prefixes; section
+//! numbers in the docs are its own.
 
 mod action;
 mod error;

@@ -368,8 +368,9 @@ impl Reply {
         }
     }
 
-    /// Joins the parts of an answer: puts `next`'s items after these. What is no list, or of another
-    /// kind, cannot be joined and comes back; so does an experimenter's, as each part may begin with a head of its own.
+    /// Joins the parts of an answer: puts `next`'s items after these. What is no list, or of
+    /// another kind, cannot be joined and comes back; so does an experimenter's, as each part may
+    /// begin with a head of its own.
     ///
     /// # Errors
     /// `next`, if it does not continue this answer.

@@ -90,8 +90,8 @@ macro_rules! fields {
             $($(#[$mdoc])* $masked(Masked<$mty>),)*
             /// Flags of the TCP header, 12 bits (ONF extension 109; OVS has it).
             TcpFlags(Masked<u16>),
-            /// A field that the specification does not have, as it came: of another class, of a number
-            /// it leaves free, or with a mask where it has none.
+            /// A field that the specification does not have, as it came: of another class, of a
+            /// number it leaves free, or with a mask where it has none.
             Unknown {
                 /// Class: a vendor's, that of experimenters, or 0x8000 for the specification's own.
                 class: u16,

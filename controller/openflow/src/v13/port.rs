@@ -45,7 +45,8 @@ pub mod port_state {
     pub const LIVE: u32 = 1 << 2;
 }
 
-/// Bits of [`Port::curr`], [`Port::advertised`], [`Port::supported`] and [`Port::peer`] (`OFPPF_*`).
+/// Bits of [`Port::curr`], [`Port::advertised`], [`Port::supported`] and [`Port::peer`]
+/// (`OFPPF_*`).
 pub mod port_feature {
     /// 10 Mbit/s, half duplex.
     pub const MB_10_HD: u32 = 1 << 0;

@@ -97,8 +97,8 @@ layout! {
 }
 
 layout! {
-    /// Which asynchronous messages a controller gets (7.3.10): first as master or equal, then as slave.
-    /// Bit `n` stands for reason `n`.
+    /// Which asynchronous messages a controller gets (7.3.10): first as master or equal, then as
+    /// slave. Bit `n` stands for reason `n`.
     pub AsyncConfig {
         /// Of packet-ins.
         packet_in_mask: Array [u32; 2];

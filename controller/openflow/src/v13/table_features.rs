@@ -24,8 +24,8 @@ pub struct TableFeatures {
     pub properties: Vec<TableProperty>,
 }
 
-/// One kind of thing that a table takes. `miss` says whether it is of the table-miss entry, which may
-/// take less than the others.
+/// One kind of thing that a table takes. `miss` says whether it is of the table-miss entry, which
+/// may take less than the others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TableProperty {
     /// Instructions.

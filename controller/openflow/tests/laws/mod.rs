@@ -1,5 +1,5 @@
-//! What holds of every message of every version, whoever made it: property tests, the mutation test and
-//! the fuzz targets all judge by these, each by some.
+//! What holds of every message of every version, whoever made it: property tests, the mutation test
+//! and the fuzz targets all judge by these, each by some.
 #![allow(dead_code)]
 
 use std::fmt::Debug;
@@ -50,8 +50,8 @@ pub(crate) fn round_trip<M: Codec>(message: &M) {
     assert_eq!(M::parse(&bytes).as_ref(), Ok(message), "{bytes:02x?}");
 }
 
-/// However few of a message's bytes have come, it is incomplete; however short its header claims that it
-/// is, the parser stays within.
+/// However few of a message's bytes have come, it is incomplete; however short its header claims
+/// that it is, the parser stays within.
 pub(crate) fn truncated<M: Codec>(bytes: &[u8]) {
     for cut in 0..bytes.len() {
         let result = M::parse(&bytes[..cut]);
@@ -68,9 +68,9 @@ pub(crate) fn truncated<M: Codec>(bytes: &[u8]) {
     }
 }
 
-/// Whatever the bytes are: nothing panics, an error lies within them, and what parses encodes to bytes
-/// that say the same and differ only in that bits without a meaning are cleared. The exception is
-/// text that is no UTF-8, which is replaced.
+/// Whatever the bytes are: nothing panics, an error lies within them, and what parses encodes to
+/// bytes that say the same and differ only in that bits without a meaning are cleared. The
+/// exception is text that is no UTF-8, which is replaced.
 pub(crate) fn sound<M: Codec>(bytes: &[u8]) {
     match M::parse(bytes) {
         Ok(message) => {

@@ -1,7 +1,7 @@
 //! Held against another implementation: os-ken's serializer and parser.
 //!
-//! `corpus.json` is what `generate.py` had os-ken write and read. The values of each message stand there
-//! and, by the same name, in `v10.rs` and `v13.rs`.
+//! `corpus.json` is what `generate.py` had os-ken write and read. The values of each message stand
+//! there and, by the same name, in `v10.rs` and `v13.rs`.
 
 #[path = "../laws/mod.rs"]
 mod laws;
@@ -181,8 +181,8 @@ fn os_ken_reads_in_the_captures_what_we_read() {
     assert!(compared >= 100, "{compared} fields of 1.3");
 }
 
-/// `OS_KEN_PYTHON=/path/to/python cargo test -p rust_openflow --test os_ken -- --ignored`, with a Python
-/// that has os-ken.
+/// `OS_KEN_PYTHON=/path/to/python cargo test -p rust_openflow --test os_ken -- --ignored`, with a
+/// Python that has os-ken.
 #[test]
 #[ignore = "needs os-ken from PyPI"]
 fn the_corpus_is_what_os_ken_makes_today() {

@@ -75,8 +75,8 @@ mod of {
     properties!(v13, 0x04, 30);
 }
 
-/// So that no type is forgotten above: of messages, `types` there are, those in `multiparts` with parts of
-/// the first `parts` types and of experimenters.
+/// So that no type is forgotten above: of messages, `types` there are, those in `multiparts` with
+/// parts of the first `parts` types and of experimenters.
 fn every_type(message: impl Strategy<Value = Vec<u8>>, types: u8, multiparts: [u8; 2], parts: u16) {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();

@@ -34,8 +34,8 @@ pub(crate) struct Checker {
     /// By buffer: the packet's number and 1 while it is unanswered, else 0.
     unanswered: Vec<u32>,
     outstanding: u32,
-    /// An answer that was found right when every field of it was read. One that equals it in all but
-    /// the fields that depend on the packet, and is right in these, needs no reading.
+    /// An answer that was found right when every field of it was read. One that equals it in all
+    /// but the fields that depend on the packet, and is right in these, needs no reading.
     known: Option<[u8; FLOW_MOD]>,
     /// Whether an answer must be right to count: the bare responder's need not be, but they are
     /// compared all the same, that both sides of a comparison cost alike.
@@ -196,7 +196,8 @@ pub(crate) fn floods(message: &[u8], in_port: u16, frame: &[u8]) -> Result<(), S
     Ok(())
 }
 
-/// Whether a whole message is a topology probe, which is no answer (`OFPT_PACKET_OUT` with LLDP or BDDP).
+/// Whether a whole message is a topology probe, which is no answer (`OFPT_PACKET_OUT` with LLDP or
+/// BDDP).
 pub(crate) fn is_probe(message: &[u8]) -> bool {
     if message[1] != PACKET_OUT_KIND {
         return false;

@@ -25,8 +25,8 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// A switch that has just connected; appends its hello to `out`. If `strict`, answers must be right
-    /// to count as such.
+    /// A switch that has just connected; appends its hello to `out`. If `strict`, answers must be
+    /// right to count as such.
     pub(crate) fn open(number: u16, traffic: Traffic, strict: bool, out: &mut Vec<u8>) -> Fake {
         Message::new(0, Body::Hello(Hello::default())).encode(out);
         let checker = Checker::new(traffic, number, strict);
@@ -83,8 +83,8 @@ impl Fake {
     }
 
     fn answer(&mut self, message: &[u8]) {
-        // Before that comes what has nothing to do with us, such as emptying tables; whoever probes its
-        // topology does so in between.
+        // Before that comes what has nothing to do with us, such as emptying tables; whoever probes
+        // its topology does so in between.
         let Some(waiting) = &mut self.announced else { return };
         if is_probe(message) {
             return;

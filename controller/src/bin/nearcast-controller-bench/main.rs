@@ -1,9 +1,9 @@
-//! `nearcast-controller-bench`: how many packet-ins a controller answers, and whether it answers right;
-//! see `--help`.
+//! `nearcast-controller-bench`: how many packet-ins a controller answers, and whether it answers
+//! right; see `--help`.
 //!
-//! It fakes switches of OpenFlow 1.0 as cbench does. cbench counts messages; this reads every answer and
-//! counts those that are right, and says how far a bare responder comes in the same minute on the same
-//! machine, as figures of different minutes compare only with their own.
+//! It fakes switches of OpenFlow 1.0 as cbench does. cbench counts messages; this reads every
+//! answer and counts those that are right, and says how far a bare responder comes in the same
+//! minute on the same machine, as figures of different minutes compare only with their own.
 
 mod check;
 mod fake;

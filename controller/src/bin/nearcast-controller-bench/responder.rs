@@ -1,7 +1,7 @@
 //! The baseline: what answers as fast as anything can that reads, tells messages apart, and writes.
 //!
-//! It has one epoll and one thread, learns nothing, and answers each packet-in by the same flow-mod but
-//! for the buffer. What a controller reaches of its rate is what its work leaves over.
+//! It has one epoll and one thread, learns nothing, and answers each packet-in by the same flow-mod
+//! but for the buffer. What a controller reaches of its rate is what its work leaves over.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -19,7 +19,8 @@ pub(super) fn ratio<'a>(sessions: impl Iterator<Item = &'a Session>, layer: usiz
     (due > 0).then(|| played as f64 / due as f64)
 }
 
-/// A session's playback rate in kbit/s, over the time that it played; none if that is below a minute.
+/// A session's playback rate in kbit/s, over the time that it played; none if that is below a
+/// minute.
 pub(super) fn playback_kbit(result: &Simulations, session: &Session) -> Option<f64> {
     // Of the lowest layer chunks are due all the time, whether they came or not.
     let seconds = session.due[0] as f64 / result.chunks_per_s[0];

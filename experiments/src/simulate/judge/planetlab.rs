@@ -1,5 +1,5 @@
-//! Liu et al. V.C: a hundred peers on PlanetLab. "Close to the full rate" is taken for 90 % of it, "about"
-//! for five points around.
+//! Liu et al. V.C: a hundred peers on PlanetLab. "Close to the full rate" is taken for 90 % of it,
+//! "about" for five points around.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Liu et al. VI.B: the simulations that a trace drives. "Almost all" is taken for 95 %, "about 60 %"
-//! for 50 to 70 %, "low" for less than half.
+//! Liu et al. VI.B: the simulations that a trace drives. "Almost all" is taken for 95 %, "about 60
+//! %" for 50 to 70 %, "low" for less than half.
 
 use super::*;
 

@@ -45,8 +45,8 @@ pub enum Request {
         #[serde(default)]
         b_to_a: LinkParams,
     },
-    /// Changes the parameters named, and leaves the others as they are; `null` puts a parameter back
-    /// to its default. Answered by [`Done`].
+    /// Changes the parameters named, and leaves the others as they are; `null` puts a parameter
+    /// back to its default. Answered by [`Done`].
     Set {
         /// The link.
         name: LinkName,
@@ -61,7 +61,8 @@ pub enum Request {
         /// The link.
         name: LinkName,
     },
-    /// Pulls the cable: carrier off at both ends, and what was on its way is lost. Answered by [`Done`].
+    /// Pulls the cable: carrier off at both ends, and what was on its way is lost. Answered by
+    /// [`Done`].
     Down {
         /// The link.
         name: LinkName,
@@ -78,8 +79,8 @@ pub enum Request {
         #[serde(default)]
         reset_timing: bool,
     },
-    /// Writes what leaves the link to a file (classic pcap, nanoseconds, Ethernet) until told `null`.
-    /// Answered by [`Done`], after `null` only once the file is complete.
+    /// Writes what leaves the link to a file (classic pcap, nanoseconds, Ethernet) until told
+    /// `null`. Answered by [`Done`], after `null` only once the file is complete.
     Pcap {
         /// The link.
         name: LinkName,

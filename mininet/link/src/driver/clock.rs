@@ -40,8 +40,8 @@ impl Alarm {
         self.set_to = None;
     }
 
-    /// Rings at `at`, at once if that is past. An alarm that is no longer wanted is left to ring: that
-    /// costs one look, and unsetting it a system call.
+    /// Rings at `at`, at once if that is past. An alarm that is no longer wanted is left to ring:
+    /// that costs one look, and unsetting it a system call.
     pub(super) fn set(&mut self, at: Option<Time>) -> io::Result<()> {
         let Some(at) = at.filter(|_| at != self.set_to) else { return Ok(()) };
         let nanos = at.as_nanos().clamp(1, i64::MAX as u64);

@@ -42,8 +42,8 @@ pub(super) fn check_privileges() -> Result<(), DriverError> {
         }
         Err(_) => return Err(DriverError::NoTun),
     }
-    // proc_pid_status(5): CapEff is a hexadecimal mask of the effective capabilities. Where /proc is
-    // not mounted, making the first link will tell.
+    // proc_pid_status(5): CapEff is a hexadecimal mask of the effective capabilities. Where /proc
+    // is not mounted, making the first link will tell.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status
         .lines()
@@ -77,9 +77,10 @@ pub(super) fn keep_time(wanted: Realtime) -> Result<bool, DriverError> {
     }
 }
 
-/// Keeps the machine's processors from sleeping deeper than they wake at once, until what is returned
-/// is dropped (Documentation/power/pm_qos_interface.rst). A packet wakes a processor some ten times on
-/// its way there and back, and a virtual one that the host has put to sleep takes 0.1 ms each time.
+/// Keeps the machine's processors from sleeping deeper than they wake at once, until what is
+/// returned is dropped (Documentation/power/pm_qos_interface.rst). A packet wakes a processor some
+/// ten times on its way there and back, and a virtual one that the host has put to sleep takes 0.1
+/// ms each time.
 pub(super) fn stay_awake(wanted: Realtime) -> Option<File> {
     if wanted == Realtime::Off {
         return None;

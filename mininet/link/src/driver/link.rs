@@ -111,7 +111,8 @@ impl Link {
         for _ in 0..burst {
             let here = &mut self.ends[end];
             let Some(mut buffer) = shared.pool.buffer() else {
-                // The frame must go all the same, or the kernel's own queue would hold it for later.
+                // The frame must go all the same, or the kernel's own queue would hold it for
+                // later.
                 let Some(_) = here.tap.recv(&mut [], &mut shared.spill)? else { return Ok(()) };
                 here.overrun += 1;
                 continue;
@@ -161,8 +162,9 @@ impl Link {
             {
                 self.ends[end].uncaptured += 1;
             }
-            // EIO while the interface is down, ENOBUFS and ENOMEM when the kernel has no room, EBADFD
-            // once it is gone: a wire does not know who listens, so the frame is counted and gone.
+            // EIO while the interface is down, ENOBUFS and ENOMEM when the kernel has no room,
+            // EBADFD once it is gone: a wire does not know who listens, so the frame is counted and
+            // gone.
             if self.ends[1 - end].tap.send(frame).is_err() {
                 self.ends[end].refused += 1;
             }
@@ -173,7 +175,8 @@ impl Link {
     pub(super) fn set_up(&mut self, up: bool, now: Time, shared: &mut Shared) {
         for end in 0..2 {
             self.handle(end, now, if up { Input::Up } else { Input::Down }, shared);
-            // Refused on old kernels and for an interface that is gone; the pipe is up or down anyway.
+            // Refused on old kernels and for an interface that is gone; the pipe is up or down
+            // anyway.
             let _ = self.ends[end].tap.set_carrier(up);
         }
     }

@@ -136,8 +136,8 @@ fn configure(
     Ok(())
 }
 
-/// `params` with some fields changed, as a JSON merge patch would (RFC 7396): an object is merged into
-/// one that is there, and `null` takes away.
+/// `params` with some fields changed, as a JSON merge patch would (RFC 7396): an object is merged
+/// into one that is there, and `null` takes away.
 fn patched(params: &LinkParams, changes: &Map<String, Value>) -> Result<LinkParams, RequestError> {
     let mut value = serde_json::to_value(params).map_err(RequestError::Params)?;
     for (field, change) in changes {

@@ -21,7 +21,8 @@ pub struct Options {
     /// Where to listen for requests.
     pub socket: PathBuf,
     /// Where loss, jitter, duplication and reordering come from: each link derives its own from it
-    /// by name. Jitter follows the machine's monotonic clock besides, so live runs do not repeat it.
+    /// by name. Jitter follows the machine's monotonic clock besides, so live runs do not repeat
+    /// it.
     pub seed: Seed,
     /// Whether to be scheduled in real time, on processors that wake at once.
     pub realtime: Realtime,
@@ -33,9 +34,9 @@ pub struct Options {
 
 /// The link process: waits for frames, deadlines and requests, and does nothing else.
 ///
-/// It sleeps until a deadline and does not spin before it: with real-time scheduling, and processors
-/// that it keeps from deep sleep, packets leave 0.02 ms late at the median (docs/link.md), and spinning
-/// would take a processor from the hosts whose traffic it carries.
+/// It sleeps until a deadline and does not spin before it: with real-time scheduling, and
+/// processors that it keeps from deep sleep, packets leave 0.02 ms late at the median
+/// (docs/link.md), and spinning would take a processor from the hosts whose traffic it carries.
 pub struct Driver {
     epoll: Epoll,
     alarm: Alarm,
@@ -87,8 +88,8 @@ fn interface_token(number: usize) -> u64 {
 }
 
 impl Driver {
-    /// Listens for requests; there are no links yet. SIGTERM, SIGINT and SIGHUP are from now on taken by
-    /// [`run`](Driver::run), in every thread that the calling one starts.
+    /// Listens for requests; there are no links yet. SIGTERM, SIGINT and SIGHUP are from now on
+    /// taken by [`run`](Driver::run), in every thread that the calling one starts.
     ///
     /// # Errors
     /// If the process lacks the rights, the socket is taken, or the kernel refuses.
@@ -170,8 +171,8 @@ impl Driver {
                     }
                     (Source::Signal | Source::Parent, _) => return Ok(()),
                 }
-                // A burst or a request takes its time, and what came due meanwhile does not wait for
-                // the rest of the events.
+                // A burst or a request takes its time, and what came due meanwhile does not wait
+                // for the rest of the events.
                 self.links.release_due();
             }
         }

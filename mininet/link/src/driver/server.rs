@@ -34,8 +34,8 @@ struct Client {
 }
 
 impl Server {
-    /// Listens at `path`, which only the user may open. A socket that a killed process left there is
-    /// replaced, and nothing else is.
+    /// Listens at `path`, which only the user may open. A socket that a killed process left there
+    /// is replaced, and nothing else is.
     pub(super) fn new(path: &Path) -> Result<Server, DriverError> {
         let failed = |source| DriverError::Socket { path: path.to_owned(), source };
         if std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket()) {

@@ -48,8 +48,8 @@ impl Tap {
         Ok(Tap { file })
     }
 
-    /// Reads a frame that the interface sends into `buffer` and, where it is longer, on into `spill`.
-    /// Its length; `None` if there is none waiting.
+    /// Reads a frame that the interface sends into `buffer` and, where it is longer, on into
+    /// `spill`. Its length; `None` if there is none waiting.
     pub(super) fn recv(&self, buffer: &mut [u8], spill: &mut [u8]) -> io::Result<Option<usize>> {
         match readv(&self.file, &mut [IoSliceMut::new(buffer), IoSliceMut::new(spill)]) {
             Ok(len) => Ok(Some(len)),

@@ -1,20 +1,21 @@
 use nearcast_machine::{Rng, Seed, Span, Time};
 use rand::Rng as _;
 
-/// How many times the jitter's amplitude lies between two knots. The delay moves by at most twice the
-/// amplitude from knot to knot, so with 4 it never changes faster than half as fast as time passes.
+/// How many times the jitter's amplitude lies between two knots. The delay moves by at most twice
+/// the amplitude from knot to knot, so with 4 it never changes faster than half as fast as time
+/// passes.
 const KNOT_SPACING: u64 = 4;
 
 /// The weather of a path: a delay offset that wanders between zero and twice the amplitude.
 ///
-/// A fresh draw for each packet would either reorder packets or, clamped to first-in first-out, hold
-/// every packet behind the slowest of its recent forerunners: at a thousand packets per second the
-/// "jitter" is then a constant extra delay near its maximum with bursts behind it. So the offset is a
-/// function of *time* instead: drawn uniformly at knots four amplitudes apart and linear between them.
-/// Its slope stays within ±1/2, and a packet that leaves later therefore always arrives later,
-/// spaced by half to one and a half times its original distance. Packets further apart than a knot's
-/// spacing (a ping train) see independent offsets; the mean is the amplitude, the standard deviation
-/// sqrt(2)/3 = 0.471 of it, the bounds exact.
+/// A fresh draw for each packet would either reorder packets or, clamped to first-in first-out,
+/// hold every packet behind the slowest of its recent forerunners: at a thousand packets per second
+/// the "jitter" is then a constant extra delay near its maximum with bursts behind it. So the
+/// offset is a function of *time* instead: drawn uniformly at knots four amplitudes apart and
+/// linear between them. Its slope stays within ±1/2, and a packet that leaves later therefore
+/// always arrives later, spaced by half to one and a half times its original distance. Packets
+/// further apart than a knot's spacing (a ping train) see independent offsets; the mean is the
+/// amplitude, the standard deviation sqrt(2)/3 = 0.471 of it, the bounds exact.
 ///
 /// Knot `k` is the `k`-th number of the generator, whatever the traffic: the same seed gives the
 /// same weather to every run, and a quiet hour costs nothing to skip.

@@ -8,8 +8,8 @@ use super::probability::{NumberOrPercent, Probability};
 
 /// How one direction of a link behaves. The default is a perfect wire.
 ///
-/// In TOML or JSON every field may be left out, an unknown one is refused, and a value that is wrong
-/// or out of range is refused with the field's name and what is allowed:
+/// In TOML or JSON every field may be left out, an unknown one is refused, and a value that is
+/// wrong or out of range is refused with the field's name and what is allowed:
 ///
 /// ```
 /// use nearcast_link::LinkParams;
@@ -28,8 +28,8 @@ use super::probability::{NumberOrPercent, Probability};
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct LinkParams {
-    /// Bits of Ethernet frame (header and payload, as a capture shows them; no preamble, checksum or
-    /// gap, as with `tc`) per second; `None` serialises in no time.
+    /// Bits of Ethernet frame (header and payload, as a capture shows them; no preamble, checksum
+    /// or gap, as with `tc`) per second; `None` serialises in no time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Bitrate>,
     /// Propagation delay, one way.
@@ -99,8 +99,8 @@ pub struct ParamError {
     pub allowed: &'static str,
 }
 
-/// Loss in bursts: a chain of two states that advances once per packet (Gilbert 1960, Elliott 1963).
-/// In `tc`'s terms: p, r, 1-h and 1-k.
+/// Loss in bursts: a chain of two states that advances once per packet (Gilbert 1960, Elliott
+/// 1963). In `tc`'s terms: p, r, 1-h and 1-k.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GilbertElliott {
@@ -138,8 +138,8 @@ impl Default for GilbertElliott {
     }
 }
 
-/// Reordering: with `probability` a packet is held `extra` longer than its turn, while those behind it
-/// go on. How many overtake it follows from the traffic.
+/// Reordering: with `probability` a packet is held `extra` longer than its turn, while those behind
+/// it go on. How many overtake it follows from the traffic.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reorder {
@@ -153,8 +153,8 @@ pub struct Reorder {
 
 /// The bound of a drop-tail queue. Written `"100packets"` or as a size, `"150kB"`.
 ///
-/// In bytes a packet is refused if it would take the queue past its bound, so that small packets may
-/// still enter where a large one did not fit.
+/// In bytes a packet is refused if it would take the queue past its bound, so that small packets
+/// may still enter where a large one did not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Queue {
     /// At most this many packets.

@@ -47,11 +47,11 @@ pub struct Delivery<P> {
 
 /// One direction of a link: queue, transmitter, wire.
 ///
-/// A packet waits in a bounded drop-tail queue, occupies the transmitter for its size over the rate,
-/// and then spends the propagation delay on the wire, where it may be lost, held back or duplicated.
-/// A lost packet has used the link's capacity, as on a real wire, and a copy has not. Nothing is
-/// reordered unless [`Reorder`](crate::Reorder) asks for it: neither by jitter, nor when the delay is
-/// lowered while packets are on their way (later ones then arrive right behind them).
+/// A packet waits in a bounded drop-tail queue, occupies the transmitter for its size over the
+/// rate, and then spends the propagation delay on the wire, where it may be lost, held back or
+/// duplicated. A lost packet has used the link's capacity, as on a real wire, and a copy has not.
+/// Nothing is reordered unless [`Reorder`](crate::Reorder) asks for it: neither by jitter, nor when
+/// the delay is lowered while packets are on their way (later ones then arrive right behind them).
 ///
 /// Every kind of chance draws from a generator of its own, so that adding loss to a link does not
 /// change which of its packets are duplicated.
@@ -164,7 +164,8 @@ impl<P: Packet> Pipe<P> {
         }
     }
 
-    /// Puts `packet` on the idle transmitter at `start`, or straight on the wire if that takes no time.
+    /// Puts `packet` on the idle transmitter at `start`, or straight on the wire if that takes no
+    /// time.
     fn transmit(&mut self, start: Time, packet: P) {
         match self.params.rate {
             Some(rate) => {
@@ -299,8 +300,8 @@ impl<P: Packet> Machine for Pipe<P> {
 }
 
 impl<P> Pipe<P> {
-    /// The least that the wire takes. With jitter the packet may yet turn out to be later, which only
-    /// makes for a second look.
+    /// The least that the wire takes. With jitter the packet may yet turn out to be later, which
+    /// only makes for a second look.
     fn quickest(&self) -> Span {
         self.params.delay.saturating_sub(self.params.jitter)
     }

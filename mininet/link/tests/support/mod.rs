@@ -1,6 +1,6 @@
 //! Network namespaces, a link process in one of them, and sockets to measure with. A namespace is
-//! held by a descriptor alone: whatever ends the test, a panic or a kill, takes it away, and with it
-//! whatever is inside. So names need be unique in nothing but the test.
+//! held by a descriptor alone: whatever ends the test, a panic or a kill, takes it away, and with
+//! it whatever is inside. So names need be unique in nothing but the test.
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part of it")]
 

@@ -20,16 +20,16 @@ impl Default for Access {
     }
 }
 
-/// Serialisation is rounded up to the nanosecond, message by message; a queue of a thousand may wait
-/// so much longer than its bytes together.
+/// Serialisation is rounded up to the nanosecond, message by message; a queue of a thousand may
+/// wait so much longer than its bytes together.
 const ROUNDING: Span = Span::from_micros(1);
 
 /// One direction of an access link: a transmitter and its queue, in constant time and space.
 ///
 /// A first-in-first-out link at a constant rate is known by when it falls idle: the next message
 /// begins then, and what waits is what can be sent until then. So one message is one addition and
-/// one event, where a model with a queue in it (`nearcast_link::Pipe`, against which this is tested)
-/// has two. Departures are exact. The bound is exact for messages of one size, to within
+/// one event, where a model with a queue in it (`nearcast_link::Pipe`, against which this is
+/// tested) has two. Departures are exact. The bound is exact for messages of one size, to within
 /// [`ROUNDING`]; among mixed sizes the rest of the one being sent counts as if it were the last one
 /// waiting, so that the two models may differ by one message.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,8 @@ impl Transmitter {
         Transmitter { rate, idle: Time::ZERO, longest_wait }
     }
 
-    /// When the last bit of a message of `size`, handed over at `now`, will have left; `None` if the
-    /// queue is full.
+    /// When the last bit of a message of `size`, handed over at `now`, will have left; `None` if
+    /// the queue is full.
     pub(crate) fn send(&mut self, now: Time, size: Bytes) -> Option<Time> {
         let Some(rate) = self.rate else { return Some(now) };
         let serialisation = rate.serialisation(size);

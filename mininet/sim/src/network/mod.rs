@@ -14,9 +14,9 @@ pub use delays::{Delays, Place};
 
 /// The network of a run.
 ///
-/// The default is that of the LayerP2P paper's simulator (Liu et al., section VI.A): the core has no
-/// delay and loses nothing, payload takes its time on the sender's uplink, signalling is there at
-/// once.
+/// The default is that of the LayerP2P paper's simulator (Liu et al., section VI.A): the core has
+/// no delay and loses nothing, payload takes its time on the sender's uplink, signalling is there
+/// at once.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Network {
     /// From access link to access link.
@@ -25,10 +25,11 @@ pub struct Network {
     pub loss: Probability,
     /// How [`Class::Signal`](crate::Class::Signal) travels.
     pub signalling: Signalling,
-    /// For how long a receiver's messages may wait to be handed over together, as those of a network
-    /// card that moderates its interrupts do: each node takes what has come at multiples of this, with
-    /// a phase of its own. Zero: every message as it comes. What travels in no time does not wait.
-    /// Order is as ever, by key. A node is then fetched from memory once for many messages.
+    /// For how long a receiver's messages may wait to be handed over together, as those of a
+    /// network card that moderates its interrupts do: each node takes what has come at multiples of
+    /// this, with a phase of its own. Zero: every message as it comes. What travels in no time does
+    /// not wait. Order is as ever, by key. A node is then fetched from memory once for many
+    /// messages.
     pub moderation: Span,
 }
 

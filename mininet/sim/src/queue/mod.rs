@@ -23,9 +23,9 @@ pub trait Queue: Default + Send {
     /// Takes out the first one if it is due before `end`.
     fn pop_before(&mut self, end: Time) -> Option<Pending>;
 
-    /// One that will be popped after so many others, if that is easy to say, so that what it needs can
-    /// be fetched from memory meanwhile. A guess: it may be wrong, and the order does not depend on
-    /// it.
+    /// One that will be popped after so many others, if that is easy to say, so that what it needs
+    /// can be fetched from memory meanwhile. A guess: it may be wrong, and the order does not
+    /// depend on it.
     fn upcoming(&self, ahead: usize) -> Option<&Pending> {
         let _ = ahead;
         None

@@ -9,15 +9,15 @@ use crate::event::Pending;
 
 /// A tick of the inner wheel is 2^16 ns = 65.5 us.
 const TICK_BITS: u32 = 16;
-/// A page, one turn of the inner wheel, is 2^8 ticks or 16.8 ms, so that what thousands of nodes have to do
-/// in it fits the second-level cache.
+/// A page, one turn of the inner wheel, is 2^8 ticks or 16.8 ms, so that what thousands of nodes
+/// have to do in it fits the second-level cache.
 const PAGE_BITS: u32 = 8;
 /// One turn of the outer wheel is 2^11 pages or 34 s.
 const PAGES: usize = 1 << 11;
 /// The crowd whose memory a slot keeps: larger ones would add up over all slots.
 const KEPT: usize = 512;
-/// Ticks of a page are emptied together until there are so many events, so that one can look ahead to
-/// others.
+/// Ticks of a page are emptied together until there are so many events, so that one can look ahead
+/// to others.
 const CROWD: usize = 256;
 /// For how many pages that are empty their memory is kept for others to come: about as many as are
 /// filled at a time when everything happens within a few hundred milliseconds.
@@ -27,11 +27,12 @@ const SPARE: usize = 16;
 ///
 /// An event waits unsorted in the slot of its tick if that lies in the present page, else in the
 /// slot of its page, else (past a whole turn of the outer wheel) in a heap. A page is dealt out to
-/// ticks when it begins, and a few ticks are sorted when the first of them begins; what is pushed into
-/// them then goes to a small heap beside them. So every event is moved two or three times and compared with the
-/// few that share its tick, however many are pending, and the slots of ticks keep their memory from
-/// turn to turn. Brown's calendar queue (CACM 31(10), 1988) with fixed widths: where it would resize, a
-/// crowded tick costs the logarithm of its own crowd, and an empty one a bit in a map.
+/// ticks when it begins, and a few ticks are sorted when the first of them begins; what is pushed
+/// into them then goes to a small heap beside them. So every event is moved two or three times and
+/// compared with the few that share its tick, however many are pending, and the slots of ticks keep
+/// their memory from turn to turn. Brown's calendar queue (CACM 31(10), 1988) with fixed widths:
+/// where it would resize, a crowded tick costs the logarithm of its own crowd, and an empty one a
+/// bit in a map.
 #[derive(Debug, Default)]
 pub struct Wheel {
     /// The last tick of those that are being emptied, since the start of time.

@@ -162,10 +162,11 @@ impl Day {
         check(within(0.0..=3_600.0, self.lengths.least), "lengths.least", "0 to 3600 seconds")
     }
 
-    /// Expected arrivals in each minute, such that the expected population is the curve, and crowds.
+    /// Expected arrivals in each minute, such that the expected population is the curve, and
+    /// crowds.
     fn arrivals(&self) -> Vec<f64> {
-        // The mean chance that somebody who arrived in one bin is there at the end of the k-th after
-        // it; by Simpson's rule.
+        // The mean chance that somebody who arrived in one bin is there at the end of the k-th
+        // after it; by Simpson's rule.
         let stays: Vec<f64> = (0..2 * BINS)
             .map(|bin| {
                 let at = |part: f64| self.lengths.exceeds((bin as f64 + part) * BIN);
@@ -173,8 +174,8 @@ impl Day {
             })
             .collect();
         let mut rates = vec![0.0; BINS];
-        // The day before has the rates that are sought, so they are a fixed point: each time, what is
-        // left of the day before last counts for less. A day is long for most sessions.
+        // The day before has the rates that are sought, so they are a fixed point: each time, what
+        // is left of the day before last counts for less. A day is long for most sessions.
         for _ in 0..4 {
             let before = rates.clone();
             for bin in 0..BINS {

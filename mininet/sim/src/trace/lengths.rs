@@ -6,10 +6,10 @@ use rand_distr::{Distribution, StandardNormal};
 /// How long sessions last: a mixture of log-normal distributions, in seconds, each shifted by the
 /// shortest session there is.
 ///
-/// Log-normal is what measurements of live streaming have found for most of the body (Veloso et al.,
-/// IMC 2002); a mixture gives those who only look in and those who leave it on a part of their own.
-/// It is computed without the platform's mathematical library, so that a seed gives the same trace
-/// everywhere.
+/// Log-normal is what measurements of live streaming have found for most of the body (Veloso et
+/// al., IMC 2002); a mixture gives those who only look in and those who leave it on a part of their
+/// own. It is computed without the platform's mathematical library, so that a seed gives the same
+/// trace everywhere.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Lengths {
     /// Seconds that every session lasts.

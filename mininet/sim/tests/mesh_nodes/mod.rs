@@ -71,8 +71,8 @@ pub(crate) enum MeshNode {
 }
 
 impl MeshNode {
-    /// The node that `spec` describes. Its peer uploads nine tenths of what the access link carries:
-    /// the engine does not count the headers of UDP and IP, nor here its signalling.
+    /// The node that `spec` describes. Its peer uploads nine tenths of what the access link
+    /// carries: the engine does not count the headers of UDP and IP, nor here its signalling.
     pub(crate) fn new(id: NodeId, spec: &NodeSpec, seed: Seed, system: System) -> MeshNode {
         let sized = |settings| mesh::Settings {
             upload: spec.access.up.map_or(SOURCE_RATE, |rate| {

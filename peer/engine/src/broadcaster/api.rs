@@ -71,7 +71,8 @@ pub enum Event {
         /// Where its chunks go.
         group: Ipv4Addr,
     },
-    /// An offer or withdrawal came from someone else than the controller, or was for another stream.
+    /// An offer or withdrawal came from someone else than the controller, or was for another
+    /// stream.
     Refused {
         /// Who sent it.
         from: Ipv4Addr,

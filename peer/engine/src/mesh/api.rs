@@ -23,8 +23,8 @@ pub enum Input<P> {
     /// This source has everything (the CDN seed), and is asked per chunk for what no neighbour
     /// delivered in time; `None`: no more.
     Fallback(Option<PeerId>),
-    /// This peer sent what it must not, such as a chunk whose signature is wrong: it is dropped, and
-    /// declined for [`Settings::shun`](super::Settings::shun).
+    /// This peer sent what it must not, such as a chunk whose signature is wrong: it is dropped,
+    /// and declined for [`Settings::shun`](super::Settings::shun).
     Shun(PeerId),
     /// The user leaves: neighbours and tracker are told. The peer does nothing afterwards.
     Leave,

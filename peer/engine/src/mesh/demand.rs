@@ -61,9 +61,9 @@ pub(super) struct Horizon {
     pub(super) fetch: i64,
 }
 
-/// Asks for all chunks that are missing and to be had: those of the first `regular` layers in random
-/// order, then those of each further layer in random order, each of a random one of those who have
-/// it. Answers them with their suppliers' places in the order in which those are to serve.
+/// Asks for all chunks that are missing and to be had: those of the first `regular` layers in
+/// random order, then those of each further layer in random order, each of a random one of those
+/// who have it. Answers them with their suppliers' places in the order in which those are to serve.
 pub(super) fn schedule<P: Payload>(
     layers: &[Layer<P>],
     regular: u8,
@@ -71,7 +71,8 @@ pub(super) fn schedule<P: Payload>(
     horizon: Horizon,
     rng: &mut Rng,
 ) -> impl Iterator<Item = (Lc, u8)> + use<P> {
-    // There are seldom more than go into one word, of which all is then known when this is compiled.
+    // There are seldom more than go into one word, of which all is then known when this is
+    // compiled.
     let order = match suppliers.len() {
         0..=64 => assign_all::<P, 1>(layers, regular, suppliers, horizon, rng),
         _ => assign_all::<P, { ROSTER_MAX.div_ceil(64) }>(layers, regular, suppliers, horizon, rng),
@@ -108,8 +109,8 @@ struct Crowd<'a, const WORDS: usize> {
     sets: [Set<WORDS>; 3],
     /// Of each, the words of the layer that was turned to, and of which page the first one is.
     rows: ArrayVec<(u32, &'a [u64]), ROSTER_MAX>,
-    /// Of each, the word of the page that was turned to, rotated by its place: so the bits of a chunk lie on
-    /// a diagonal, no two at the same height.
+    /// Of each, the word of the page that was turned to, rotated by its place: so the bits of a
+    /// chunk lie on a diagonal, no two at the same height.
     words: ArrayVec<u64, ROSTER_MAX>,
 }
 
@@ -188,8 +189,8 @@ impl<'a, const WORDS: usize> Crowd<'a, WORDS> {
     }
 }
 
-/// Gives each missing chunk of a layer to a random one of those who have it. Apart from the rest of a round, so
-/// that its loop has the processor's registers to itself.
+/// Gives each missing chunk of a layer to a random one of those who have it. Apart from the rest of
+/// a round, so that its loop has the processor's registers to itself.
 #[inline(never)]
 fn assign<P: Payload, const WORDS: usize>(
     layer: &Layer<P>,
@@ -254,8 +255,8 @@ struct Timeline<'a, P> {
     above: (u32, i64),
     /// Where the window ends.
     end: (u32, i64),
-    /// Whether the one below is a chunk that is due later, and so all from there on are: times never fall
-    /// within a layer.
+    /// Whether the one below is a chunk that is due later, and so all from there on are: times
+    /// never fall within a layer.
     later: bool,
 }
 

@@ -5,9 +5,9 @@ use super::PeerId;
 /// No place in the list.
 const NONE: u8 = u8::MAX;
 
-/// Places by a hash of the peer, with open addressing; at least half of the table is empty, so that a peer is found,
-/// or known not to be there, at the first or second look. Who picks addresses that collide makes it a search of
-/// the whole list, no more.
+/// Places by a hash of the peer, with open addressing; at least half of the table is empty, so that
+/// a peer is found, or known not to be there, at the first or second look. Who picks addresses that
+/// collide makes it a search of the whole list, no more.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// As many as a power of two, or none.
@@ -48,7 +48,8 @@ impl Index {
     }
 }
 
-/// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): the upper half of a product is the better mixed.
+/// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): the upper half of a product
+/// is the better mixed.
 fn hash(peer: PeerId) -> usize {
     (peer.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
 }

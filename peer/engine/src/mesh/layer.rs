@@ -56,13 +56,13 @@ pub(super) struct Layer<P> {
     base: u32,
     /// Whether that is known, from a chunk or from what others say.
     placed: bool,
-    /// One past the highest chunk that neighbours have, and the stream time of the present, in ms, when
-    /// they had first.
+    /// One past the highest chunk that neighbours have, and the stream time of the present, in ms,
+    /// when they had first.
     end: (u32, i64),
     /// Most chunks of the window.
     window: u32,
-    /// Of each page, which chunks are there: a round and a request go over the whole window, and find it in
-    /// a line or two of the cache.
+    /// Of each page, which chunks are there: a round and a request go over the whole window, and
+    /// find it in a line or two of the cache.
     have: Vec<u64>,
     pages: Vec<Page<P>>,
     /// How many chunks are there.
@@ -115,8 +115,8 @@ impl<P: Payload> Layer<P> {
         }
     }
 
-    /// One past the highest chunk that neighbours have and the window can take, and its stream time in
-    /// ms at most.
+    /// One past the highest chunk that neighbours have and the window can take, and its stream time
+    /// in ms at most.
     pub(super) fn end(&self) -> (u32, i64) {
         self.end
     }
@@ -290,9 +290,9 @@ impl<P: Payload> Layer<P> {
         self.mean > 0.0
     }
 
-    /// The rate of the layer in bit/s, as the chunks that are there tell it: how many there are from
-    /// the first to the last one, missing ones included, in how much stream time. `None` below a
-    /// second of it.
+    /// The rate of the layer in bit/s, as the chunks that are there tell it: how many there are
+    /// from the first to the last one, missing ones included, in how much stream time. `None` below
+    /// a second of it.
     pub(super) fn rate(&self) -> Option<f64> {
         let (first, last) = (self.first_from(self.base)?, self.last()?);
         let millis = last.time - first.time;
@@ -326,8 +326,8 @@ impl<P: Payload> Layer<P> {
         }
     }
 
-    /// Names where what is known of a chunk that is missing will lie, and what is known of those next to it on its
-    /// page, into whose order it must fit.
+    /// Names where what is known of a chunk that is missing will lie, and what is known of those
+    /// next to it on its page, into whose order it must fit.
     pub(super) fn foresee_around(&self, seq: u32, name: &mut impl FnMut(*const u8)) {
         let (page, bit) = (self.page(seq), seq % 64);
         let slots = self.pages.get(page).and_then(|page| page.slots.as_ref());
@@ -375,8 +375,8 @@ impl<P: Payload> Layer<P> {
         Some(&self.at(seq)?.slots.as_ref()?[(seq % 64) as usize])
     }
 
-    /// Where the page of a chunk is, made if it was not there. The caller has checked that the chunk is in
-    /// the window.
+    /// Where the page of a chunk is, made if it was not there. The caller has checked that the
+    /// chunk is in the window.
     fn make(&mut self, seq: u32) -> usize {
         let page = self.page(seq);
         if page >= self.pages.len() {

@@ -26,8 +26,8 @@ pub struct LayerBits<'a> {
     pub base: u32,
     /// The layer's rate in kbit/s, rounded up, as far as the peer knows; 0 if it does not.
     pub kbits: u16,
-    /// The words of its bits, of which the first holds the chunk `base` at `base % 64`. Bits below it
-    /// do not count.
+    /// The words of its bits, of which the first holds the chunk `base` at `base % 64`. Bits below
+    /// it do not count.
     pub words: &'a [u64],
 }
 
@@ -99,8 +99,8 @@ impl BufferMap {
         self.count
     }
 
-    /// The first chunk of a layer that the peer still wants or has; [`SEQ_MAX`](super::SEQ_MAX) if it
-    /// does not know yet where the stream is.
+    /// The first chunk of a layer that the peer still wants or has; [`SEQ_MAX`](super::SEQ_MAX) if
+    /// it does not know yet where the stream is.
     pub fn base(&self, layer: u8) -> u32 {
         self.part(layer).base
     }
@@ -165,8 +165,8 @@ impl BufferMap {
         form(self.base(layer), self.bits(layer))
     }
 
-    /// The lengths of runs, those of held and of missing chunks in turn, from the base on. The first
-    /// is of held ones and may be 0; the last is of held ones.
+    /// The lengths of runs, those of held and of missing chunks in turn, from the base on. The
+    /// first is of held ones and may be 0; the last is of held ones.
     pub(crate) fn runs(&self, layer: u8) -> impl Iterator<Item = u32> {
         runs(self.base(layer), self.bits(layer))
     }
@@ -209,8 +209,8 @@ pub(crate) fn varint_len(run: u32) -> usize {
 }
 
 fn runs(base: u32, bits: &[u64]) -> impl Iterator<Item = u32> {
-    // A run begins where a bit differs from the one before it. What lies below the base is taken as held, what lies
-    // beyond the last word as missing: there the last run ends.
+    // A run begins where a bit differs from the one before it. What lies below the base is taken as
+    // held, what lies beyond the last word as missing: there the last run ends.
     let held = !(u64::MAX << (base % 64));
     let (mut words, mut before) = (bits.iter().zip(0u32..), u64::MAX);
     let (mut edges, mut page, mut from, mut last) = (0, 0, base % 64, bits.is_empty());

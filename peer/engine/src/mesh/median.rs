@@ -2,8 +2,9 @@
 
 /// The median, the lower of two; `None` of nothing.
 ///
-/// Neighbours mostly say the same few things, so that it is found among the first values that are counted;
-/// each of those rules out all on its far side. Liars can make it count for every value, no more often.
+/// Neighbours mostly say the same few things, so that it is found among the first values that are
+/// counted; each of those rules out all on its far side. Liars can make it count for every value,
+/// no more often.
 pub(super) fn median<T: Ord + Copy>(values: &[T]) -> Option<T> {
     let middle = values.len().checked_sub(1)? / 2;
     let (mut low, mut high) = (None, None);

@@ -89,8 +89,8 @@ pub struct Report {
     pub map: Arc<BufferMap>,
     /// What the sender takes for the stream time of the encoder's present, in ms, as it sends.
     pub edge: u32,
-    /// Over how many peers it has that from a source: a source itself says 0, one that does not know
-    /// says 255.
+    /// Over how many peers it has that from a source: a source itself says 0, one that does not
+    /// know says 255.
     pub hops: u8,
     /// The sender's clock in microseconds, cut to 32 bits.
     pub stamp: u32,

@@ -29,9 +29,9 @@ pub(super) enum State {
     Met,
 }
 
-/// A neighbour. What a chunk that comes looks at makes the first line of the cache, what a chunk that
-/// goes looks at the next two; of the rest, news look at the most, and a round at the map and the claim, with
-/// which the fourth line ends.
+/// A neighbour. What a chunk that comes looks at makes the first line of the cache, what a chunk
+/// that goes looks at the next two; of the rest, news look at the most, and a round at the map and
+/// the claim, with which the fourth line ends.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Neighbour {

@@ -1,9 +1,10 @@
-//! Upload that gives way to other traffic, by the queueing that it causes, as LEDBAT does (RFC 6817).
+//! Upload that gives way to other traffic, by the queueing that it causes, as LEDBAT does (RFC
+//! 6817).
 //!
 //! LEDBAT has a congestion window for each path and one sample per packet. Here the upload of all
-//! neighbours is one rate already, what they share is the peer's own access link, and each neighbour
-//! gives a sample or so per round; so it is the rate that is moved, once a round, towards the target
-//! delay, in proportion to how far off that is.
+//! neighbours is one rate already, what they share is the peer's own access link, and each
+//! neighbour gives a sample or so per round; so it is the rate that is moved, once a round, towards
+//! the target delay, in proportion to how far off that is.
 
 use nearcast_machine::{Bitrate, Span, Time};
 
@@ -15,8 +16,8 @@ const MINUTE: u64 = 60_000_000_000;
 const GAIN: f64 = 1.0 / 8.0;
 /// What it falls by per round at most, as a share of itself.
 const FALL: f64 = 1.0 / 2.0;
-/// The share of the limit below which nobody's traffic makes it fall, or it could not be told any more
-/// when that ends.
+/// The share of the limit below which nobody's traffic makes it fall, or it could not be told any
+/// more when that ends.
 const FLOOR: f64 = 1.0 / 16.0;
 
 /// The round trips to one neighbour, in us.
@@ -72,8 +73,8 @@ impl Pace {
 
     /// Ends a round in which paths had these queueing delays; answers the rate of the next one.
     ///
-    /// What all of them have in common is the queue before the own access link. Others' links add to
-    /// some of them, so the lower quartile is taken.
+    /// What all of them have in common is the queue before the own access link. Others' links add
+    /// to some of them, so the lower quartile is taken.
     pub(super) fn round(&mut self, delays: &mut [u32], target: Span) -> Bitrate {
         let target = target.as_nanos() as f64 / 1000.0;
         if target > 0.0 && !delays.is_empty() {
@@ -97,8 +98,8 @@ mod tests {
 
     const TARGET: Span = Span::from_millis(100);
 
-    /// An access link of 1 Mbit/s with a queue of a second, used by the mesh and by somebody else, over
-    /// rounds of a second: what the mesh got in each, and the delay of the queue then, in ms.
+    /// An access link of 1 Mbit/s with a queue of a second, used by the mesh and by somebody else,
+    /// over rounds of a second: what the mesh got in each, and the delay of the queue then, in ms.
     fn share(limit_kbit: u64, others_kbit: impl Fn(u64) -> f64, rounds: u64) -> Vec<(f64, f64)> {
         let mut pace = Pace::new(Bitrate::from_bits_per_sec(limit_kbit * 1000));
         let mut paths = [Path::default(); 5];

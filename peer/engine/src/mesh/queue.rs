@@ -18,8 +18,8 @@ const BATCHES_MAX: usize = 8;
 #[repr(C)]
 pub(super) struct Queue {
     chunks: VecDeque<u32>,
-    /// The batch that is being served, of no chunks if there is none: kept here, for every chunk that
-    /// is sent counts in it.
+    /// The batch that is being served, of no chunks if there is none: kept here, for every chunk
+    /// that is sent counts in it.
     front: Batch,
     /// Those behind it.
     behind: VecDeque<Batch>,
@@ -86,8 +86,8 @@ impl Queue {
         name(self.chunks.as_slices().0.as_ptr().cast());
     }
 
-    /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `copies` are least,
-    /// the first among equals. So layers keep the order in which the receiver wants them.
+    /// As [`pop`](Queue::pop), but of all of the first one's layer the one of which `copies` are
+    /// least, the first among equals. So layers keep the order in which the receiver wants them.
     pub(super) fn pop_rarest(&mut self, copies: impl Fn(Lc) -> u8) -> Option<Lc> {
         let layer = Lc::unpack(*self.chunks.front()?).layer;
         let waiting = self.chunks.iter().map(|&chunk| Lc::unpack(chunk)).enumerate();

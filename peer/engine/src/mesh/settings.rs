@@ -148,9 +148,10 @@ pub struct Settings {
     /// What may be sent at once after a pause, as time at the upload rate: 20 ms *(ours)*.
     pub burst: Span,
 
-    /// How long upload rate is saved up before it is spent: 0 *(ours)*, chunk by chunk. A simulator,
-    /// for which a wake-up costs as much as a chunk, wakes a supplier only so often and has the access
-    /// link space what it is then given. No more than [`burst`](Settings::burst) counts.
+    /// How long upload rate is saved up before it is spent: 0 *(ours)*, chunk by chunk. A
+    /// simulator, for which a wake-up costs as much as a chunk, wakes a supplier only so often and
+    /// has the access link space what it is then given. No more than [`burst`](Settings::burst)
+    /// counts.
     pub batch: Span,
 
     /// How much delay the upload may cause before it gives way to other traffic, as in LEDBAT (RFC

@@ -7,8 +7,8 @@ use rand::Rng as _;
 use super::Supply;
 use super::neighbour::ROSTER_MAX;
 
-/// Those for whom anything waits, of whom I(n,k) of Eq. 1 is 1. Gathered once for all that is sent at a time, with
-/// the sum over them.
+/// Those for whom anything waits, of whom I(n,k) of Eq. 1 is 1. Gathered once for all that is sent
+/// at a time, with the sum over them.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Where among all receivers each is, in order.

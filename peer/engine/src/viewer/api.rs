@@ -11,8 +11,8 @@ use crate::wire::Datagram;
 /// What a driver hands to a viewer.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// What the follower of the RTMP session made of it. After [`Output::CdnPause`]`(false)` and after
-    /// a reconnect, the driver calls `Follower::interrupt` first.
+    /// What the follower of the RTMP session made of it. After [`Output::CdnPause`]`(false)` and
+    /// after a reconnect, the driver calls `Follower::interrupt` first.
     Cdn(Followed),
     /// The RTMP session changed.
     CdnState(CdnState),
@@ -55,8 +55,9 @@ pub enum CdnState {
 /// What a viewer asks its driver to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Hand a sequence header or metadata to the player, before the units that need it. Headers come
-    /// before the first unit, and again after a skip or a new epoch if they are other than before.
+    /// Hand a sequence header or metadata to the player, before the units that need it. Headers
+    /// come before the first unit, and again after a skip or a new epoch if they are other than
+    /// before.
     Header(Media),
     /// Hand a unit to the player. Units of an epoch come in ascending order, each at most once.
     Release(Release),
@@ -125,7 +126,8 @@ pub enum Event {
         /// Where its chunks come from.
         group: Ipv4Addr,
     },
-    /// An offer or withdrawal came from someone else than the controller, or was for another stream.
+    /// An offer or withdrawal came from someone else than the controller, or was for another
+    /// stream.
     Refused {
         /// Who sent it.
         from: Ipv4Addr,

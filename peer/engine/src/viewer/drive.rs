@@ -22,9 +22,9 @@ impl Viewer {
         self.serve(now);
     }
 
-    /// The rest of a unit of which nothing has come for a while is late, and so is the next unit when
-    /// the switch falls silent: it may have been the last one, and got lost, which nothing later will
-    /// ever show.
+    /// The rest of a unit of which nothing has come for a while is late, and so is the next unit
+    /// when the switch falls silent: it may have been the last one, and got lost, which nothing
+    /// later will ever show.
     fn quiet_tail(&mut self, now: Time) {
         if let Some(next) = self.cursor.next
             && self.steer.falls_silent(now, &self.settings)

@@ -194,8 +194,8 @@ impl Viewer {
         }
         let due = self.cursor.next.or(self.base);
         let too_far = due.is_some_and(|due| unit > due + self.settings.ahead);
-        // A neighbour is only believed about what it was asked for. The seed's tail is not asked for
-        // unit by unit.
+        // A neighbour is only believed about what it was asked for. The seed's tail is not asked
+        // for unit by unit.
         let current = self.store.as_ref().is_some_and(|store| store.epoch() == chunk.epoch);
         let asked = match way {
             Way::Switch => true,
@@ -389,9 +389,9 @@ impl Viewer {
         let broadcaster = self.membership.offer().and_then(|offer| offer.holders.last().copied());
         let next = ladder.get(rung + 1).map(|address| *address.ip());
         if next.is_some() && next == broadcaster {
-            // All neighbours are there and none has a group: everyone has come just now. If everyone
-            // asked the broadcaster, its uplink would carry the group as many times. So one of them
-            // does, who draws the shortest wait, and the others find it at a neighbour.
+            // All neighbours are there and none has a group: everyone has come just now. If
+            // everyone asked the broadcaster, its uplink would carry the group as many times. So
+            // one of them does, who draws the shortest wait, and the others find it at a neighbour.
             let pause = self.rng.random_range(0..=NEIGHBOURS_PAUSE.as_nanos());
             self.join.put_off(now + Span::from_nanos(pause), ladder.len());
             return;

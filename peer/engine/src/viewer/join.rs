@@ -84,8 +84,8 @@ impl Join {
         Some(of)
     }
 
-    /// The one who was asked has no group, or does not answer: the next of a ladder with `rungs` rungs
-    /// is due, at once or, after the last one, after a while.
+    /// The one who was asked has no group, or does not answer: the next of a ladder with `rungs`
+    /// rungs is due, at once or, after the last one, after a while.
     pub(super) fn lacks(&mut self, now: Time, from: SocketAddrV4, rungs: usize) {
         if let Join::Asked { of, rung, began, .. } = *self
             && of == from

@@ -27,10 +27,10 @@ const NOTHING_REST: Span = Span::from_millis(500);
 /// The units that are known to exist and are not whole, and what is done about them.
 ///
 /// Each is asked of the nearest holder first, then of the next one, then of the last in the
-/// controller's list (the broadcaster), then of the CDN seed, and so on from the start. Whoever does
-/// not answer twice in a row is left out for a while. While RTMP is being resumed the order is the
-/// same: the seed's tail brings what is missing anyway, and if the seed is what died, the neighbours
-/// have it.
+/// controller's list (the broadcaster), then of the CDN seed, and so on from the start. Whoever
+/// does not answer twice in a row is left out for a while. While RTMP is being resumed the order is
+/// the same: the seed's tail brings what is missing anyway, and if the seed is what died, the
+/// neighbours have it.
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     holders: Vec<Supplier>,
@@ -143,8 +143,8 @@ impl Pull {
         hole.upto = hole.upto.max(upto);
     }
 
-    /// Takes note that `unit` is part of a group that `holder` hands over, and how many chunks it has
-    /// (0 if the holder lacks it). The first `coming` of them are on their way already.
+    /// Takes note that `unit` is part of a group that `holder` hands over, and how many chunks it
+    /// has (0 if the holder lacks it). The first `coming` of them are on their way already.
     pub(super) fn hand_over(
         &mut self,
         now: Time,
@@ -177,8 +177,8 @@ impl Pull {
         self.holes.get(&unit).is_some_and(|hole| hole.asked > 0)
     }
 
-    /// Takes note of a chunk that came, from a supplier or (`None`) by the push. `count` is how many
-    /// its unit has.
+    /// Takes note of a chunk that came, from a supplier or (`None`) by the push. `count` is how
+    /// many its unit has.
     pub(super) fn arrived(
         &mut self,
         now: Time,

@@ -31,8 +31,8 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Another epoch; the player still has its headers. What it has had of an epoch that is come back
-    /// to is remembered, so that it is not given it twice.
+    /// Another epoch; the player still has its headers. What it has had of an epoch that is come
+    /// back to is remembered, so that it is not given it twice.
     pub(super) fn restart(&mut self, from: u32, to: u32) {
         if let Some(next) = self.next {
             if self.had.len() >= EPOCHS_MAX {

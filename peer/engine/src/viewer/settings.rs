@@ -19,8 +19,8 @@ pub struct Settings {
     /// How long a chunk may come later than one sent after it before it counts as lost: 3 ms.
     pub tolerance: Span,
     /// How long a unit may wait for its next chunk before the rest counts as lost: 10 ms. It finds
-    /// the loss of a unit's last chunk before the next unit comes; a link that takes longer than this
-    /// for a chunk (below 1 Mbit/s) needs more.
+    /// the loss of a unit's last chunk before the next unit comes; a link that takes longer than
+    /// this for a chunk (below 1 Mbit/s) needs more.
     pub quiet: Span,
     /// How much longer than expected the switch may deliver nothing before RTMP is resumed: 100 ms,
     /// or three times the usual time between units if that is more.
@@ -28,15 +28,15 @@ pub struct Settings {
     /// How long the next unit may be missing, while the switch delivers others, before RTMP is
     /// resumed: 300 ms.
     pub stuck: Span,
-    /// How many units in a row the switch must deliver ahead of the CDN before RTMP is paused: 4, two
-    /// frames with their sound. Each return to RTMP multiplies it by 4, up to 256; 10 s by the
+    /// How many units in a row the switch must deliver ahead of the CDN before RTMP is paused: 4,
+    /// two frames with their sound. Each return to RTMP multiplies it by 4, up to 256; 10 s by the
     /// switch without one bring it back.
     pub settle: u32,
     /// How long a holder or the seed has to answer while its round-trip time is not known: 60 ms.
     /// Afterwards it has twice that time, or more if the time varies.
     pub timeout: Span,
-    /// Most chunks asked of one supplier and not come yet: 256. It starts with 32, grows as in TCP's
-    /// slow start and congestion avoidance, and halves on loss.
+    /// Most chunks asked of one supplier and not come yet: 256. It starts with 32, grows as in
+    /// TCP's slow start and congestion avoidance, and halves on loss.
     pub in_flight: usize,
     /// For how long the seed is asked to send what comes, each time: 2 s.
     pub tail: Span,

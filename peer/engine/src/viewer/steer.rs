@@ -121,7 +121,8 @@ impl Steer {
     pub(super) fn released(&mut self, way: Way) {
         match way {
             Way::Switch => self.streak = self.streak.saturating_add(1),
-            // A repaired unit says nothing about the push being ahead; it does not speak against it.
+            // A repaired unit says nothing about the push being ahead; it does not speak against
+            // it.
             Way::Neighbour => {}
             Way::Cdn | Way::Seed => self.streak = 0,
         }
@@ -186,8 +187,8 @@ impl Steer {
         }
     }
 
-    /// Takes another path. Says what the driver must be asked for, if anything: RTMP is paused on the
-    /// switch and nowhere else.
+    /// Takes another path. Says what the driver must be asked for, if anything: RTMP is paused on
+    /// the switch and nowhere else.
     pub(super) fn take(&mut self, now: Time, path: Path) -> Option<bool> {
         if self.path == Path::Switch && path != Path::Switch {
             self.bar = (self.bar.saturating_mul(BAR_STEP)).min(BAR_MAX);

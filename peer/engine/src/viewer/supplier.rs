@@ -58,15 +58,15 @@ impl Supplier {
         });
     }
 
-    /// How long it has to answer: twice the round-trip time, or more if that varies; `unknown` while
-    /// there is no sample.
+    /// How long it has to answer: twice the round-trip time, or more if that varies; `unknown`
+    /// while there is no sample.
     pub(super) fn timeout(&self, unknown: Span) -> Span {
         let Some((mean, variation)) = self.rtt else { return unknown };
         (mean * 2).max(mean + variation * 4).clamp(TIMEOUT.0, TIMEOUT.1)
     }
 
-    /// How many more chunks it may be asked for. While others are on their way, room for less than an
-    /// eighth of the window is none: a datagram per chunk would be spent on asking.
+    /// How many more chunks it may be asked for. While others are on their way, room for less than
+    /// an eighth of the window is none: a datagram per chunk would be spent on asking.
     pub(super) fn room(&self, most: usize) -> usize {
         let window = (self.window as usize).min(most);
         let room = window.saturating_sub(self.in_flight);
@@ -95,8 +95,9 @@ impl Supplier {
         }
     }
 
-    /// It did not answer in time. After some such times in a row it is left alone for a while, which
-    /// doubles up to 8 s and is drawn from its upper half, so that not all viewers return at once.
+    /// It did not answer in time. After some such times in a row it is left alone for a while,
+    /// which doubles up to 8 s and is drawn from its upper half, so that not all viewers return at
+    /// once.
     pub(super) fn fails(&mut self, now: Time, unknown: Span, rng: &mut Rng) {
         self.loses(now, unknown);
         self.failures += 1;

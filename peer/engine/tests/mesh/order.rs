@@ -1,4 +1,5 @@
-//! Whatever the network does, no unit is released twice or out of order, and one seed makes one run.
+//! Whatever the network does, no unit is released twice or out of order, and one seed makes one
+//! run.
 
 use std::collections::BTreeSet;
 

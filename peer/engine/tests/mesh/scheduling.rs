@@ -282,7 +282,8 @@ fn who_uploads_nothing_serves_nobody_and_claims_nothing() {
 }
 
 /// A viewer that has all of the lowest layer, from its own RTMP session, and is at the limit of its
-/// upload: those around it always ask for more of it than it can send, and give it the other layers.
+/// upload: those around it always ask for more of it than it can send, and give it the other
+/// layers.
 struct Trade {
     alone: Alone,
     published: u32,
@@ -446,8 +447,8 @@ fn the_push_is_taken_unasked_and_the_fallback_asked_for_what_nobody_brought_in_t
     assert!(alone.events.contains(&Event::Met { peer: B, relation: Relation::Fallback }));
 }
 
-/// After a stream has ended nothing new tells how far it has come, and its last chunks are due like all
-/// others.
+/// After a stream has ended nothing new tells how far it has come, and its last chunks are due like
+/// all others.
 #[test]
 fn of_a_stream_that_has_ended_the_fallback_brings_the_last_chunk() {
     let mut alone = Alone::new(Settings::default());

@@ -145,8 +145,8 @@ fn missed_after_a_death(lag: Span, seed: u64) -> u64 {
     missed(&world) - before
 }
 
-/// Of those who have a chunk a random one is asked in each round, and a source gives last what it has
-/// given before: what only it and the dead had may take several rounds.
+/// Of those who have a chunk a random one is asked in each round, and a source gives last what it
+/// has given before: what only it and the dead had may take several rounds.
 #[test]
 fn a_death_is_not_noticed_with_twenty_rounds_of_lag_and_hardly_with_twelve() {
     let missed =

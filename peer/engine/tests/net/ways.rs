@@ -6,7 +6,8 @@ use nearcast_machine::{Span, Time};
 use crate::clip::Clip;
 use crate::world::{Act, World, secs};
 
-/// A broadcaster that publishes `clip` for `seconds`, and viewers that play from the given times on.
+/// A broadcaster that publishes `clip` for `seconds`, and viewers that play from the given times
+/// on.
 pub(crate) fn scene(clip: Clip, seconds: u64, plays: &[f64], run: u64) -> World {
     let mut world = World::new(plays.len(), run);
     world.publish(clip.units(1_700_000_000, Time::ZERO, Span::from_secs(seconds)));

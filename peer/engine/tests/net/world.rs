@@ -117,8 +117,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `viewers` hosts beside the broadcaster; LAN links of 8 ms and 10 Mbit/s, CDN link of 30 ms and
-    /// 100 Mbit/s, as in the paper's bandwidth-limited setting.
+    /// `viewers` hosts beside the broadcaster; LAN links of 8 ms and 10 Mbit/s, CDN link of 30 ms
+    /// and 100 Mbit/s, as in the paper's bandwidth-limited setting.
     pub(crate) fn new(viewers: usize, run: u64) -> World {
         let seed = Seed::new(run);
         let lan = Link::new("10Mbit/s", Span::from_millis(8));
@@ -353,7 +353,8 @@ impl World {
             offers.push((n + 1, offer(Role::Viewer, n + 1, holders)));
         }
         for (host, offer) in offers {
-            // The controller is 8 ms away; its messages are handed over at once to keep order simple.
+            // The controller is 8 ms away; its messages are handed over at once to keep order
+            // simple.
             let from = CONTROLLER;
             match host.checked_sub(1) {
                 None => {
@@ -491,8 +492,8 @@ impl World {
         }
     }
 
-    /// Checks what a viewer released: whole, as published, in order, once, without a gap that was not
-    /// announced, from a keyframe with headers on. Gives the number of units.
+    /// Checks what a viewer released: whole, as published, in order, once, without a gap that was
+    /// not announced, from a keyframe with headers on. Gives the number of units.
     pub(crate) fn check(&self, n: usize) -> usize {
         let host = &self.viewers[n];
         let skips: BTreeMap<u64, u64> = host

@@ -73,7 +73,8 @@ fn standard_oxm() -> impl Strategy<Value = Oxm> {
     ]
 }
 
-/// Fields of vendors and experimenters, fields that the specification has not, masks that it has not.
+/// Fields of vendors and experimenters, fields that the specification has not, masks that it has
+/// not.
 fn foreign_oxm() -> impl Strategy<Value = Oxm> {
     let unknown =
         |(class, field, has_mask, payload)| Oxm::Unknown { class, field, has_mask, payload };

@@ -1,9 +1,9 @@
 //! Where in memory a peer will look, for a driver that can have it fetched meanwhile.
 //!
-//! A live peer's memory is in the cache. Of thousands of peers in one simulator next to nothing is: a
-//! chunk that is handed over or sent looks at some twenty lines, one after the other, each of which
-//! takes main memory longer than all the work that is done with it. All this is hints: nothing
-//! changes, and whoever never asks misses nothing.
+//! A live peer's memory is in the cache. Of thousands of peers in one simulator next to nothing is:
+//! a chunk that is handed over or sent looks at some twenty lines, one after the other, each of
+//! which takes main memory longer than all the work that is done with it. All this is hints:
+//! nothing changes, and whoever never asks misses nothing.
 
 use std::ptr::from_ref;
 use std::slice::from_ref as slice_of;
@@ -29,9 +29,9 @@ impl<P: Payload> Peer<P> {
         lines(&self.layers, name);
     }
 
-    /// Names what the peer will look at when it is handed a message, or, without one, when its deadline
-    /// comes. To be asked in three steps, counted from 0, with as much time between them as memory takes
-    /// to answer: each looks at what the one before has named, the first at what
+    /// Names what the peer will look at when it is handed a message, or, without one, when its
+    /// deadline comes. To be asked in three steps, counted from 0, with as much time between them
+    /// as memory takes to answer: each looks at what the one before has named, the first at what
     /// [`foresee_roots`](Peer::foresee_roots) has.
     pub fn foresee(
         &self,
@@ -117,8 +117,8 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// Of a round, the neighbours and their maps, which lie anywhere; what it looks at beside lies in rows, of
-    /// which the processor guesses the rest.
+    /// Of a round, the neighbours and their maps, which lie anywhere; what it looks at beside lies
+    /// in rows, of which the processor guesses the rest.
     #[inline(never)]
     fn foresee_round(&self, step: usize, name: &mut impl FnMut(*const u8)) {
         let maps = self.roster.iter().filter_map(|neighbour| neighbour.map.as_deref());

@@ -120,8 +120,8 @@ impl<P: Payload> Peer<P> {
         self.signal(now, from, key, accept);
     }
 
-    /// The key for a peer that gave us `key`: nobody who does not receive at its address can know it,
-    /// and we need not remember it (as in DTLS cookies, RFC 6347 4.2.1).
+    /// The key for a peer that gave us `key`: nobody who does not receive at its address can know
+    /// it, and we need not remember it (as in DTLS cookies, RFC 6347 4.2.1).
     fn key_for(&self, peer: PeerId, key: u64) -> u64 {
         let mut text = [0; 16];
         text[..8].copy_from_slice(&peer.0.to_be_bytes());
@@ -260,8 +260,8 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// Replaces a neighbour, the one that contributed least, by another one, if one is known. A source,
-    /// which nobody contributes to, lets go of any when it is full, so that others get in.
+    /// Replaces a neighbour, the one that contributed least, by another one, if one is known. A
+    /// source, which nobody contributes to, lets go of any when it is full, so that others get in.
     pub(super) fn adapt(&mut self, now: Time) {
         if self.adapt_at > now {
             return;

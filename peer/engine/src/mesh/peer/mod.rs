@@ -172,14 +172,14 @@ impl<P: Payload> Peer<P> {
         self.roster.iter().filter(|neighbour| neighbour.is_up()).map(|n| n.statistics())
     }
 
-    /// Whether a message from this peer with this key is a neighbour's, and its chunk worth judging: by
-    /// who merely writes another's address nobody is accused.
+    /// Whether a message from this peer with this key is a neighbour's, and its chunk worth
+    /// judging: by who merely writes another's address nobody is accused.
     pub fn knows(&self, from: PeerId, key: u64) -> bool {
         self.roster.find(from).is_some_and(|at| self.roster.at(at).key_in == key)
     }
 
-    /// The playback position as stream time in ms; `None` until the present is known. It is negative
-    /// while the stream is younger than the playback lag.
+    /// The playback position as stream time in ms; `None` until the present is known. It is
+    /// negative while the stream is younger than the playback lag.
     pub fn position(&self, now: Time) -> Option<i64> {
         Some(self.clock.present(now)? - self.settings.lag.as_millis() as i64)
     }
@@ -210,7 +210,8 @@ impl<P: Payload> Peer<P> {
         Span::from_nanos(self.rng.random_range(0..span.as_nanos().max(1)))
     }
 
-    /// Says what is due to be said, and serves. In this order: at a piggyback of 0 no news may ride.
+    /// Says what is due to be said, and serves. In this order: at a piggyback of 0 no news may
+    /// ride.
     fn go_on(&mut self, now: Time) {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush(now);

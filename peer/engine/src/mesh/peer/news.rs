@@ -45,8 +45,8 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// What a neighbour has yet to be told, as far as it fits into `room` bytes; requests before the
-    /// map.
+    /// What a neighbour has yet to be told, as far as it fits into `room` bytes; requests before
+    /// the map.
     #[inline]
     pub(super) fn news(&mut self, now: Time, at: usize, room: usize) -> Option<Box<News>> {
         let neighbour = self.roster.at(at);

@@ -115,8 +115,8 @@ impl<P: Payload> Peer<P> {
     }
 }
 
-/// The chunk that is to be released next, with its layer and the stream time at which it is due. Order is
-/// that of publishing.
+/// The chunk that is to be released next, with its layer and the stream time at which it is due.
+/// Order is that of publishing.
 fn next_due(heads: &Heads) -> Option<(usize, Place, i64)> {
     let known =
         || heads.iter().enumerate().filter_map(|(layer, head)| head.map(|head| (layer, head)));

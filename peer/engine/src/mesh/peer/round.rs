@@ -70,8 +70,8 @@ impl<P: Payload> Peer<P> {
         self.roster.weigh(self.settings.epsilon);
     }
 
-    /// Finds the rate of each layer: from its own chunks if it has any; else what most neighbours say,
-    /// or one would not ask for a layer because one has never had it.
+    /// Finds the rate of each layer: from its own chunks if it has any; else what most neighbours
+    /// say, or one would not ask for a layer because one has never had it.
     fn tell_rates(&mut self, hearsay: &Hearsay) {
         for ((layer, said), rate) in self.layers.iter().zip(hearsay).zip(&mut self.rates) {
             let own = layer.rate().map(|bits| Bitrate::from_bits_per_sec(bits.round() as u64));

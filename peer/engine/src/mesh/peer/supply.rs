@@ -18,8 +18,8 @@ impl<P: Payload> Peer<P> {
             return;
         }
         if self.settings.role == Role::Fallback {
-            // Nobody else is asked for what it is asked for: the lowest layer goes first, and of a layer
-            // what is due first.
+            // Nobody else is asked for what it is asked for: the lowest layer goes first, and of a
+            // layer what is due first.
             request.wanted.sort_unstable_by_key(|lc| lc.pack());
         }
         let layers = &self.layers;

@@ -33,8 +33,8 @@
 //!   type 19  Token     token u64
 //! ```
 //!
-//! Before a viewer takes chunks it may ask one whom it trusts, the seed beside the CDN, which key they are
-//! signed with:
+//! Before a viewer takes chunks it may ask one whom it trusts, the seed beside the CDN, which key
+//! they are signed with:
 //!
 //! ```text
 //!   type 20  KeyWanted nonce u64 | 32 zero bytes, so that no answer is longer than its question
@@ -42,10 +42,10 @@
 //! ```
 //!
 //! `form` holds the number of bytes that follow in bits 0 to 14. With bit 15 clear these are bits,
-//! that of `base` being the lowest one of the first byte; the last byte is not zero. With bit 15 set
-//! they are lengths of runs of held and missing chunks in turn, beginning and ending with held ones,
-//! in 7 bits each, least significant first, with bit 7 set in all but a length's last byte. Of the two
-//! the shorter one is sent, bits if they are equal. Any map has one encoding only.
+//! that of `base` being the lowest one of the first byte; the last byte is not zero. With bit 15
+//! set they are lengths of runs of held and missing chunks in turn, beginning and ending with held
+//! ones, in 7 bits each, least significant first, with bit 7 set in all but a length's last byte.
+//! Of the two the shorter one is sent, bits if they are equal. Any map has one encoding only.
 
 mod encode;
 mod parse;

@@ -23,7 +23,8 @@ impl Datagram {
     ///
     /// # Errors
     /// [`Error::Truncated`] if it ends too early, [`Error::Malformed`] if it says what cannot be or
-    /// says it otherwise than [`encode`](Datagram::encode) would; both name the field and its offset.
+    /// says it otherwise than [`encode`](Datagram::encode) would; both name the field and its
+    /// offset.
     pub fn parse(datagram: &Bytes) -> Result<Datagram, Error> {
         if datagram.len() > DATAGRAM_MAX {
             return Err(Error::Malformed { field: "length", offset: DATAGRAM_MAX });
