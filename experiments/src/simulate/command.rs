@@ -193,13 +193,15 @@ pub(super) fn simulate(
     let style = ProgressStyle::with_template("{prefix}  [{bar:24}]  {msg}")
         .expect("the template is well formed")
         .progress_chars("=> ");
+    let runs = scenario.populations.len() * scenario.systems.len();
     'runs: for crowd in &scenario.populations {
         let seed = Seed::new(args.seed).derive("population");
         let peers = Peers::draw(scenario, crowd, seed, args.from)?;
         for &system in &scenario.systems {
             let plan = Plan { seed: args.seed, threads: args.threads, from: args.from };
             let bar = ProgressBar::new(0).with_style(style.clone());
-            bar.set_prefix(format!("{} {}", crowd.label(), system.name()));
+            let nth = result.runs.len() + 1;
+            bar.set_prefix(format!("{nth} of {runs}: {} {}", crowd.label(), system.name()));
             let run = perform(scenario, &plan, &crowd.label(), &peers, system, &bar, shutdown)?;
             bar.finish_and_clear();
             println!(

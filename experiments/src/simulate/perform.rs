@@ -26,12 +26,20 @@ pub(super) struct Plan {
     pub(super) from: Span,
 }
 
+/// How often there is a line of progress where no terminal is.
+const LINE_EVERY: Span = Span::from_secs(60);
+
+/// What a whole progress bar is.
+const BAR: u64 = 1000;
+
 /// Where real time comes in: the progress line, and Ctrl-C.
 struct Live<'a> {
     begun: Instant,
     bar: &'a ProgressBar,
     shutdown: Shutdown,
     from: Span,
+    /// When the next line is due.
+    line_at: Span,
 }
 
 impl Watch for Live<'_> {
@@ -42,8 +50,7 @@ impl Watch for Live<'_> {
     fn progress(&mut self, progress: &Progress) {
         let clock = (self.from + progress.now.since(Time::ZERO)).as_nanos() / 1_000_000_000;
         let left = progress.left().unwrap_or_default().as_nanos() / 1_000_000_000;
-        self.bar.set_position(progress.now.as_nanos() / 1_000_000);
-        self.bar.set_message(format!(
+        let line = format!(
             "{:02}:{:02}:{:02}  {} peers  {:.2} M deliveries/s  {}:{:02}:{:02} left",
             clock / 3600,
             clock / 60 % 60,
@@ -53,7 +60,13 @@ impl Watch for Live<'_> {
             left / 3600,
             left / 60 % 60,
             left % 60
-        ));
+        );
+        if self.bar.is_hidden() && progress.elapsed >= self.line_at {
+            self.line_at = progress.elapsed + LINE_EVERY;
+            eprintln!("{}  {:3.0} %  {line}", self.bar.prefix(), progress.done * 100.0);
+        }
+        self.bar.set_position((progress.done * BAR as f64) as u64);
+        self.bar.set_message(line);
     }
 
     fn stops(&mut self) -> bool {
@@ -96,8 +109,9 @@ pub(super) fn perform(
         means.map(|means| means.upload).unwrap_or_default()
     };
     let make = |id: NodeId, _: &NodeSpec, seed: Seed| MeshNode::new(id, upload(id), seed, &kit);
-    bar.set_length(scenario.duration.as_millis());
-    let mut watch = Live { begun: Instant::now(), bar, shutdown, from: plan.from };
+    bar.set_length(BAR);
+    let begun = Instant::now();
+    let mut watch = Live { begun, bar, shutdown, from: plan.from, line_at: LINE_EVERY };
     let outcome = simulation.run(make, || Collector::new(every), &mut watch)?;
 
     let sessions = sessions(scenario, plan, peers, &outcome.observers);

@@ -28,6 +28,7 @@ mod node;
 mod observer;
 mod population;
 mod prefetch;
+mod presence;
 mod queue;
 mod shard;
 mod simulation;

@@ -63,6 +63,8 @@ pub struct Progress {
     pub end: Time,
     /// Nodes that are there.
     pub nodes: u64,
+    /// How much of the time that all nodes together spend in the run has passed, from 0 to 1.
+    pub done: f64,
     /// Messages handed to nodes so far.
     pub deliveries: u64,
     /// Real time since the start.
@@ -75,11 +77,11 @@ impl Progress {
         ratio(self.deliveries as f64, self.elapsed)
     }
 
-    /// Real time left, if the rest passes as what has passed did.
+    /// Real time left, if each node's time costs on what it did so far.
     pub fn left(&self) -> Option<Span> {
-        let done = self.now.as_secs_f64();
-        let rest = self.end.since(self.now).as_secs_f64();
-        (done > 0.0).then(|| Span::from_secs_f64(self.elapsed.as_secs_f64() * rest / done))
+        let elapsed = self.elapsed.as_secs_f64();
+        let left = || Span::from_secs_f64(elapsed * (1.0 - self.done) / self.done);
+        (self.done > 0.0).then(left)
     }
 }
 

@@ -6,6 +6,7 @@ use nearcast_machine::{Seed, Span, Time};
 
 use crate::barrier::{Barrier, Breaker, Broken};
 use crate::population::{Endpoint, endpoints};
+use crate::presence::Presence;
 use crate::queue::{Queue, Wheel};
 use crate::shard::{Mail, Remains, Shard, World};
 use crate::{
@@ -199,6 +200,8 @@ impl Simulation {
             meeting.work(shard, index, window, &make, report)
         };
 
+        let end = self.settings.end;
+        let mut presence = Presence::new(&self.population, end);
         let begun = watch.elapsed();
         let remains = thread::scope(|scope| {
             let worker = &worker;
@@ -207,8 +210,8 @@ impl Simulation {
                 .collect();
             let first = worker(0, &mut |now, nodes, deliveries| {
                 let elapsed = watch.elapsed().saturating_sub(begun);
-                let end = self.settings.end;
-                watch.progress(&Progress { now, end, nodes, deliveries, elapsed });
+                let done = presence.until(now);
+                watch.progress(&Progress { now, end, nodes, done, deliveries, elapsed });
                 watch.stops()
             });
             let mut remains = vec![first];

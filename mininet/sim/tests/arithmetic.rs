@@ -338,7 +338,7 @@ fn progress_and_rates_are_told() {
     let last = watch.seen.last().expect("it was told");
     assert!(watch.seen.is_sorted_by(|a, b| a.now < b.now && a.deliveries <= b.deliveries));
     assert_eq!((last.now, last.nodes, last.deliveries), (ms(1_000), 2, 1_000));
-    assert_eq!(last.left(), Some(Span::ZERO));
+    assert_eq!((last.done, last.left()), (1.0, Some(Span::ZERO)));
     let first = watch.seen.first().expect("it was told");
     // A tenth is done in one look's time.
     assert_eq!((first.now, first.left()), (ms(100), Some(Span::from_millis(9))));
