@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nearcast_machine::Span;
+use nearcast_swarm::Stream;
 
 use super::abreast::abreast;
 use super::differences::{Row, Twin, rows};
@@ -16,7 +17,6 @@ use super::{crosscheck_page, virtually};
 use crate::Failure;
 use crate::report::publish;
 use crate::result::{FolderError, load};
-use crate::simulate::stream::Stream;
 use crate::world::Shutdown;
 
 /// The files that are written beside the run's own.

@@ -8,6 +8,7 @@ use nearcast_sim::{
     Access, Delays, Network, NodeId, NodeSpec, Observer, Place, Settings, Signalling, Simulation,
     Watch,
 };
+use nearcast_swarm::{Kit, MeshNode, SERVERS, SOURCE, Stream, StreamText, TRACKER, servers};
 use nearcast_topologies::Topology;
 use toml::Table;
 
@@ -19,8 +20,6 @@ use super::result::{Flavour, LAYERS, MeshRun, PeerRecord, Sample};
 use crate::Failure;
 use crate::result::{Fidelity, Trust};
 use crate::simulate::changed;
-use crate::simulate::node::{Kit, MeshNode, SERVERS, SOURCE, TRACKER, servers};
-use crate::simulate::stream::{Stream, Text};
 use crate::world::Shutdown;
 
 /// Pictures of each layer in a second: 30, of whose every eight one is I or P, three are B that
@@ -43,7 +42,7 @@ pub(super) fn stream(layers: [LayerRate; LAYERS]) -> Result<Stream, Failure> {
     };
     let rates = layers.map(|layer| Bitrate::from_bits_per_sec((layer.kbit * 1e3) as u64));
     let cuts: [_; LAYERS] = std::array::from_fn(cut);
-    let text = Text { rates, frames: cuts.map(|(pictures, _)| pictures) };
+    let text = StreamText { rates, frames: cuts.map(|(pictures, _)| pictures) };
     Ok(Stream::cut(&text, cuts.map(|(_, size)| size))?)
 }
 
@@ -213,13 +212,13 @@ impl Notes {
 
 impl Observer<MeshNode> for Notes {
     fn sample(&mut self, now: Time, node: NodeId, machine: &MeshNode) {
-        if let Some(statistics) = machine.peer() {
+        if let Some(statistics) = machine.statistics() {
             self.note(now, node, statistics);
         }
     }
 
     fn left(&mut self, now: Time, node: NodeId, machine: MeshNode) {
-        if let Some(statistics) = machine.peer() {
+        if let Some(statistics) = machine.statistics() {
             self.note(now, node, statistics);
             self.last[node.index()] = *statistics;
         }

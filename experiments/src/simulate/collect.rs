@@ -3,10 +3,9 @@
 use nearcast_engine::mesh::Statistics;
 use nearcast_machine::{Span, Time};
 use nearcast_sim::{NodeId, Observer};
+use nearcast_swarm::{LAYERS, MeshNode, SOURCE, Started};
 
-use super::node::{MeshNode, SOURCE, Started};
 use super::result::Step;
-use super::stream::LAYERS;
 
 /// Due and played, by layer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,7 +69,7 @@ impl Observer<MeshNode> for Collector {
     }
 
     fn sample(&mut self, now: Time, node: NodeId, machine: &MeshNode) {
-        if let Some(statistics) = machine.peer().filter(|_| node.index() != SOURCE) {
+        if let Some(statistics) = machine.statistics().filter(|_| node.index() != SOURCE) {
             let sums = at(&mut self.there, now.as_nanos() / self.every.as_nanos());
             sums.peers += 1;
             sums.add(statistics);
@@ -78,7 +77,7 @@ impl Observer<MeshNode> for Collector {
     }
 
     fn left(&mut self, now: Time, node: NodeId, machine: MeshNode) {
-        let Some(statistics) = machine.peer() else { return };
+        let Some(statistics) = machine.statistics() else { return };
         if node.index() == SOURCE {
             self.source = Some(*statistics);
         } else {

@@ -5,10 +5,10 @@ use plotters::prelude::*;
 use super::judge::{playback_kbit, ratio};
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
-use super::stream::LAYERS;
 use crate::figures::Figure;
 use crate::figures::canvas::{legend, plane};
 use crate::figures::style;
+use nearcast_swarm::LAYERS;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
 /// the legend's order.

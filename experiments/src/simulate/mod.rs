@@ -11,14 +11,12 @@ mod command;
 mod csv;
 mod figures;
 mod judge;
-pub(crate) mod node;
 mod page;
 mod perform;
 mod population;
 mod result;
 mod scenario;
 mod settings;
-pub(crate) mod stream;
 #[cfg(test)]
 pub(crate) mod synthetic;
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use super::judge::ratio;
 use super::result::{Group, Session, Simulations};
 use super::scenario::Paper;
-use super::stream::LAYERS;
 use crate::figures::Figure;
 use crate::report::escape;
 use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
+use nearcast_swarm::LAYERS;
 
 /// The whole page.
 pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {

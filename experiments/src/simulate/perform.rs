@@ -8,9 +8,9 @@ use nearcast_machine::{Bitrate, Seed, Span, Time};
 use nearcast_sim::{
     Delays, Network, NodeId, NodeSpec, Progress, Settings, Signalling, Simulation, Watch,
 };
+use nearcast_swarm::{MeshNode, SERVERS, servers};
 
 use super::collect::{Collector, series};
-use super::node::{MeshNode, SERVERS, servers};
 use super::population::Peers;
 use super::result::{Cost, Group, Session, SimRun};
 use super::scenario::SimScenario;

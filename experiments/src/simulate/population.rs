@@ -1,8 +1,9 @@
 //! Peers as nodes of a simulation, from the crowds of a scenario.
 
-use nearcast_machine::{Bitrate, Bytes, Seed, Span, Time};
+use nearcast_machine::{Seed, Span, Time};
+use nearcast_sim::NodeSpec;
 use nearcast_sim::trace::Day;
-use nearcast_sim::{Access, NodeSpec};
+use nearcast_swarm::access;
 
 use super::class::{self, Means};
 use super::scenario::{Crowd, SimScenario};
@@ -97,16 +98,10 @@ fn nth(n: u32, of: u32, within: Span) -> Span {
     Span::from_nanos((u128::from(within.as_nanos()) * u128::from(n) / u128::from(of)) as u64)
 }
 
-/// The access link of a peer that uploads payload at `rate`. The engine paces itself by payload;
-/// with headers and the maps and requests that ride along a chunk is a tenth longer, and with less
-/// than that its link would fall behind for ever.
-fn access(rate: Bitrate) -> Access {
-    let up = Bitrate::from_bits_per_sec(rate.bits_per_sec() * 10 / 9);
-    Access { up: Some(up), down: None, queue: Bytes::new(1 << 20) }
-}
-
 #[cfg(test)]
 mod tests {
+    use nearcast_machine::Bitrate;
+
     use super::*;
 
     fn draw(name: &str, crowd: Crowd, from: u64, duration: u64) -> Peers {

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Paper;
-use super::stream::LAYERS;
 use crate::result::{Goal, Stored};
+use nearcast_swarm::LAYERS;
 
 /// The version of the file.
 pub const SIMULATION_FORMAT: u32 = 2;

@@ -5,13 +5,13 @@ use std::path::Path;
 use nearcast_engine::mesh::System;
 use nearcast_machine::{Bitrate, Span};
 use nearcast_sim::trace::Contribution;
+use nearcast_swarm::{Stream, StreamText};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::class::{self, Class};
 use super::settings::{self, Change};
-use super::stream::{self, Stream};
 use crate::Failure;
 
 /// Those that come with nearcast.
@@ -133,7 +133,7 @@ struct File {
     #[serde(default = "step")]
     step: Span,
     #[serde(default)]
-    stream: stream::Text,
+    stream: StreamText,
     #[serde(default = "source")]
     source: Bitrate,
     #[serde(default)]
@@ -245,7 +245,7 @@ impl SimScenario {
             duration: file.duration,
             delay: file.delay,
             step: file.step,
-            stream: Stream::new(&file.stream).map_err(wrong)?,
+            stream: Stream::new(&file.stream).map_err(|error| wrong(error.to_string()))?,
             source: file.source,
             engine: file.engine,
             populations: file.population,

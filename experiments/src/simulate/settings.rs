@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use nearcast_engine::mesh::{self, System};
-use nearcast_machine::Span;
+use nearcast_swarm::{Kit, simulated};
 use toml::{Table, Value};
 
-use super::node::Kit;
 use super::scenario::SimScenario;
 use crate::Failure;
 
@@ -108,18 +107,7 @@ impl SimScenario {
     /// If a peer cannot work with the settings.
     pub(super) fn kit(&self, system: System) -> Result<Kit, Failure> {
         let of = |settings: mesh::Settings| {
-            let settings = mesh::Settings {
-                // As the paper's simulator has it, and whole rounds of playout.
-                upload_counts_signalling: false,
-                playout_step: Span::from_secs(1),
-                // News that rode on chunks would wait with them for the sender's link and then for
-                // the receiver's step; requests would come late, and chunks be asked for twice.
-                piggyback: if self.step > Span::ZERO { Span::ZERO } else { settings.piggyback },
-                batch: self.step,
-                burst: settings.burst.max(self.step),
-                ..settings
-            };
-            let settings = changed(settings, &self.engine)?;
+            let settings = changed(simulated(settings, self.step), &self.engine)?;
             settings.check().map(|()| settings)
         };
         let wrong = |what: String| format!("{}: {what}", self.name);
@@ -132,6 +120,7 @@ impl SimScenario {
 #[cfg(test)]
 mod tests {
     use nearcast_engine::mesh::Supply;
+    use nearcast_machine::Span;
 
     use super::*;
 

@@ -5,8 +5,8 @@ mod trace;
 
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
-use super::stream::LAYERS;
 use crate::result::{Goal, Verdict};
+use nearcast_swarm::LAYERS;
 
 /// Whose playback rate is worth a point of a distribution: those with so many seconds of playout.
 const PLAYED_MIN: f64 = 60.0;

@@ -1,32 +1,35 @@
-//! The nodes of a LayerP2P mesh as the simulator sees them: the engine's own machines, which know
-//! nothing of it, and what turns their inputs and outputs into messages.
-
-use std::collections::VecDeque;
-
 use nearcast_engine::mesh::tracker::{self, Answer, Question, Tracker};
-use nearcast_engine::mesh::{self, Chunk, Lc, Peer, PeerId, Size, System, Tag};
-use nearcast_machine::{Bitrate, Bytes, Machine, Seed, Span, Time};
+use nearcast_engine::mesh::{self, Event, Peer, PeerId, Size};
+use nearcast_machine::{Bitrate, Bytes, Machine, Seed, Time};
 use nearcast_media::StreamId;
-use nearcast_sim::{Access, Action, Class, Message, Node, NodeId, NodeSpec, Observer};
+use nearcast_sim::{Action, Class, Message, Node, NodeId, NodeSpec};
 
-/// The tracker is the first node, the source the second.
-pub(crate) const TRACKER: usize = 0;
-pub(crate) const SOURCE: usize = 1;
+use crate::{Encoder, Kit};
+
+/// The tracker is the first node.
+pub const TRACKER: usize = 0;
+/// The source is the second node.
+pub const SOURCE: usize = 1;
+/// How many nodes come before the first viewer.
+pub const SERVERS: usize = 2;
 
 const STREAM: StreamId = StreamId([5; 8]);
-/// Three layers of 200 kbit/s in chunks of 1250 bytes: one of each layer in 50 ms.
-const LAYERS: u32 = 3;
-const TICK: Span = Span::from_millis(50);
-const SOURCE_RATE: Bitrate = Bitrate::from_bits_per_sec(2_000_000);
-/// A supplier wakes so often at most; its access link spaces what it then sends.
-pub(crate) const BATCH: Span = Span::from_millis(100);
 /// UDP and IPv4.
 const HEADERS: usize = 28;
 
+/// The tracker and the source, which stay.
+pub fn servers() -> [NodeSpec; SERVERS] {
+    [NodeSpec::new("tracker"), NodeSpec::new("source")]
+}
+
 /// What travels.
-pub(crate) enum Datagram {
+#[derive(Debug)]
+pub enum Datagram {
+    /// Between peers.
     Mesh(mesh::Message<Size>),
+    /// To the tracker.
     Question(Question),
+    /// From the tracker.
     Answer(Answer),
 }
 
@@ -64,29 +67,24 @@ impl Message for Datagram {
 
 /// One node of the mesh. It lies in the simulator's own table, whence that fetches it ahead of
 /// time.
-pub(crate) enum MeshNode {
+#[derive(Debug)]
+pub enum MeshNode {
+    /// Knows who is there.
     Tracker(Tracker),
-    Source { peer: Peer<Size>, tick: u32, next: Time },
+    /// The peer that everything comes from.
+    Source {
+        /// Passes it on.
+        peer: Peer<Size>,
+        /// Gives it what to publish.
+        encoder: Box<Encoder>,
+    },
+    /// Everybody else.
     Viewer(Peer<Size>),
 }
 
 impl MeshNode {
-    /// The node that `spec` describes. Its peer uploads nine tenths of what the access link
-    /// carries: the engine does not count the headers of UDP and IP, nor here its signalling.
-    pub(crate) fn new(id: NodeId, spec: &NodeSpec, seed: Seed, system: System) -> MeshNode {
-        let sized = |settings| mesh::Settings {
-            upload: spec.access.up.map_or(SOURCE_RATE, |rate| {
-                Bitrate::from_bits_per_sec(rate.bits_per_sec() * 9 / 10)
-            }),
-            // As the paper's simulator has it, and whole rounds of playout.
-            upload_counts_signalling: false,
-            playout_step: Span::from_secs(1),
-            // News that rode on chunks would wait with them for the access link and the step.
-            piggyback: Span::ZERO,
-            burst: BATCH,
-            batch: BATCH,
-            ..settings
-        };
+    /// The node of this id, whose peer uploads payload at `upload`, as far as it is a viewer.
+    pub fn new(id: NodeId, upload: Bitrate, seed: Seed, kit: &Kit) -> MeshNode {
         match id.index() {
             TRACKER => {
                 let settings = tracker::Settings {
@@ -97,26 +95,32 @@ impl MeshNode {
                 MeshNode::Tracker(Tracker::new(settings, seed))
             }
             SOURCE => MeshNode::Source {
-                peer: Peer::new(sized(mesh::Settings::source(system)), seed),
-                tick: 0,
-                next: Time::ZERO,
+                peer: Peer::new(kit.source.clone(), seed),
+                encoder: Box::new(Encoder::new(kit.stream)),
             },
-            _ => MeshNode::Viewer(Peer::new(sized(mesh::Settings::of(system)), seed)),
+            _ => MeshNode::Viewer(Peer::new(mesh::Settings { upload, ..kit.viewer.clone() }, seed)),
         }
     }
 
-    /// The peer, if it is one.
-    pub(crate) fn peer(&self) -> Option<&Peer<Size>> {
+    /// What a peer has counted, be it a viewer or the source.
+    pub fn statistics(&self) -> Option<&mesh::Statistics> {
         match self {
             MeshNode::Tracker(_) => None,
-            MeshNode::Source { peer, .. } | MeshNode::Viewer(peer) => Some(peer),
+            MeshNode::Source { peer, .. } | MeshNode::Viewer(peer) => Some(peer.statistics()),
         }
     }
 }
 
+/// What an observer is told of a peer: it plays its first chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Started;
+
 /// What comes out of either machine.
-pub(crate) enum Output {
+#[derive(Debug)]
+pub enum Output {
+    /// The tracker's.
     Tracker(tracker::Output),
+    /// A peer's.
     Peer(mesh::Output<Size>),
 }
 
@@ -148,22 +152,12 @@ impl Machine for MeshNode {
         match self {
             MeshNode::Tracker(tracker) => tracker.expire(now),
             MeshNode::Viewer(peer) => peer.expire(now),
-            MeshNode::Source { peer, tick, next } => {
+            MeshNode::Source { peer, encoder } => {
                 peer.expire(now);
-                while *next <= now {
-                    for layer in 0..LAYERS {
-                        peer.handle(
-                            now,
-                            mesh::Input::Publish(Chunk {
-                                lc: Lc { layer: layer as u8, seq: *tick },
-                                unit: *tick * LAYERS + layer,
-                                time: *tick * TICK.as_millis() as u32,
-                                tag: Tag::new(true, true, 0),
-                                payload: Size(1_250),
-                            }),
-                        );
+                while encoder.due() <= now {
+                    for chunk in encoder.frame() {
+                        peer.handle(now, mesh::Input::Publish(chunk));
                     }
-                    (*tick, *next) = (*tick + 1, *next + TICK);
                 }
             }
         }
@@ -180,14 +174,16 @@ impl Machine for MeshNode {
         match self {
             MeshNode::Tracker(tracker) => tracker.deadline(),
             MeshNode::Viewer(peer) => peer.deadline(),
-            MeshNode::Source { peer, next, .. } => peer.deadline().into_iter().chain([*next]).min(),
+            MeshNode::Source { peer, encoder } => {
+                peer.deadline().into_iter().chain([encoder.due()]).min()
+            }
         }
     }
 }
 
 impl Node for MeshNode {
     type Message = Datagram;
-    type Event = ();
+    type Event = Started;
 
     fn start(&mut self, now: Time) {
         // A new peer is due at once; the deadline of one that has not begun says no time.
@@ -198,7 +194,7 @@ impl Node for MeshNode {
         (from, message)
     }
 
-    fn action(output: Output) -> Action<Datagram, ()> {
+    fn action(output: Output) -> Action<Datagram, Started> {
         let (to, message) = match output {
             Output::Tracker(tracker::Output { to, answer, .. }) => {
                 (id_of(to), Datagram::Answer(answer))
@@ -208,6 +204,9 @@ impl Node for MeshNode {
             }
             Output::Peer(mesh::Output::Tracker(question)) => {
                 (NodeId::new(TRACKER).expect("few"), Datagram::Question(question))
+            }
+            Output::Peer(mesh::Output::Event(Event::Started { .. })) => {
+                return Action::Event(Started);
             }
             Output::Peer(mesh::Output::Release(_) | mesh::Output::Event(_)) => {
                 return Action::Ignore;
@@ -242,27 +241,4 @@ impl Node for MeshNode {
             peer.handle(now, mesh::Input::Leave);
         }
     }
-}
-
-/// What every viewer counted by the end of its time.
-#[derive(Default)]
-pub(crate) struct Counted(pub(crate) VecDeque<(NodeId, mesh::Statistics)>);
-
-impl Observer<MeshNode> for Counted {
-    fn left(&mut self, _: Time, node: NodeId, machine: MeshNode) {
-        if let Some(peer) = machine.peer().filter(|_| node.index() > SOURCE) {
-            self.0.push_back((node, *peer.statistics()));
-        }
-    }
-}
-
-/// The access link of a viewer that is to upload at `rate`.
-pub(crate) fn access(rate: Bitrate) -> Access {
-    let up = Bitrate::from_bits_per_sec(rate.bits_per_sec() * 10 / 9);
-    Access { up: Some(up), down: None, queue: Bytes::new(64 * 1024) }
-}
-
-/// The tracker, the source, and viewers.
-pub(crate) fn with_servers(viewers: Vec<NodeSpec>) -> Vec<NodeSpec> {
-    [NodeSpec::new("tracker"), NodeSpec::new("source")].into_iter().chain(viewers).collect()
 }

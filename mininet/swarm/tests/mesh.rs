@@ -1,27 +1,38 @@
 //! A hundred peers of the live engine, unchanged, with their tracker, in virtual time.
 
-mod mesh_nodes;
-
-use mesh_nodes::{Counted, MeshNode, access, with_servers};
 use nearcast_engine::mesh::{Statistics, System};
-use nearcast_machine::{Seed, Span, Time};
+use nearcast_machine::{Bitrate, Seed, Span, Time};
 use nearcast_sim::trace::{BandwidthClass, Contribution};
-use nearcast_sim::{Delays, Digest, Network, NodeId, NodeSpec, Settings, Signalling, Simulation};
+use nearcast_sim::{
+    Delays, Digest, Network, NodeId, NodeSpec, Observer, Settings, Signalling, Simulation,
+};
+use nearcast_swarm::{Kit, MeshNode, SERVERS, Stream, StreamText, access, servers};
 
 const PEERS: usize = 100;
 
-/// They come within 20 s, with the paper's shares of bandwidth; some leave early.
-fn viewers() -> Vec<NodeSpec> {
-    let mut rng = Seed::new(4).rng();
-    let viewer = |index: usize| {
-        let mut node = NodeSpec::new(format!("v{index}"));
-        let class = BandwidthClass::draw(&mut rng);
-        node.access = access(class.upload(Contribution::Underloaded));
-        node.arrive = Time::ZERO + Span::from_millis(200 * index as u64);
-        node.depart = (index % 10 == 3).then(|| node.arrive + Span::from_secs(45));
-        node
-    };
-    (0..PEERS).map(viewer).collect()
+/// What every viewer counted by the end of its time.
+#[derive(Default)]
+struct Counted(Vec<(NodeId, Statistics)>);
+
+impl Observer<MeshNode> for Counted {
+    fn left(&mut self, _: Time, node: NodeId, machine: MeshNode) {
+        if let Some(statistics) = machine.statistics().filter(|_| node.index() >= SERVERS) {
+            self.0.push((node, *statistics));
+        }
+    }
+}
+
+/// They come within 20 s; some leave early.
+fn viewers(uploads: &[Bitrate]) -> impl Iterator<Item = NodeSpec> {
+    uploads.iter().zip(0..).map(|(&upload, index)| {
+        let arrive = Time::ZERO + Span::from_millis(200 * index);
+        NodeSpec {
+            access: access(upload),
+            arrive,
+            depart: (index % 10 == 3).then(|| arrive + Span::from_secs(45)),
+            ..NodeSpec::new(format!("v{index}"))
+        }
+    })
 }
 
 fn run(seed: u64, threads: usize, signalling: Signalling) -> (Digest, Vec<(NodeId, Statistics)>) {
@@ -29,12 +40,21 @@ fn run(seed: u64, threads: usize, signalling: Signalling) -> (Digest, Vec<(NodeI
     let settings = Settings { threads, ..Settings::new(Seed::new(seed), end) };
     let delays = Delays::Uniform(Span::from_millis(25));
     let network = Network { delays, signalling, ..Network::default() };
-    let population = with_servers(viewers());
+    let mut rng = Seed::new(4).rng();
+    let mut draw = || BandwidthClass::draw(&mut rng).upload(Contribution::Underloaded);
+    let uploads: Vec<Bitrate> = (0..PEERS).map(|_| draw()).collect();
+    let population = servers().into_iter().chain(viewers(&uploads)).collect();
     let simulation = Simulation::new(settings, network, population).expect("they fit");
-    let make = |id, spec: &NodeSpec, seed| MeshNode::new(id, spec, seed, System::LayerP2p);
+    let stream = Stream::new(&StreamText::default()).expect("it is the paper's");
+    let source = Bitrate::from_bits_per_sec(2_000_000);
+    let kit = Kit::new(System::LayerP2p, stream, source, Span::from_millis(100));
+    let make = |id: NodeId, _: &NodeSpec, seed| {
+        let upload = id.index().checked_sub(SERVERS).map(|viewer| uploads[viewer]);
+        MeshNode::new(id, upload.unwrap_or_default(), seed, &kit)
+    };
     let outcome = simulation.run(make, Counted::default, &mut ()).expect("time passes");
     let counters = outcome.statistics.counters;
-    assert_eq!(counters.nodes_came, PEERS as u64 + 2);
+    assert_eq!(counters.nodes_came, (PEERS + SERVERS) as u64);
     assert_eq!(counters.nodes_left, PEERS as u64 / 10);
     let mut counted: Vec<_> = outcome.observers.into_iter().flat_map(|part| part.0).collect();
     counted.sort_unstable_by_key(|(node, _)| *node);

@@ -1,18 +1,17 @@
-//! The stream that is simulated: frames of each layer, cut into layer chunks.
-
 use nearcast_engine::mesh::{Chunk, Lc, Size, Tag};
 use nearcast_machine::{Bitrate, Span, Time};
 use serde::Deserialize;
+use thiserror::Error;
 
 /// Both of the paper's streams have three.
-pub(crate) const LAYERS: usize = 3;
+pub const LAYERS: usize = 3;
 /// Most bytes of a chunk (Liu et al. IV).
 const CHUNK_MAX: u32 = 1250;
 
 /// What the encoder gives, at a constant rate: of each layer so many frames a second, all of one
 /// size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Stream {
+pub struct Stream {
     layers: [Layer; LAYERS],
 }
 
@@ -29,40 +28,53 @@ struct Layer {
 /// The same as it stands in a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Text {
+pub struct StreamText {
     /// Of each layer, from the lowest.
-    pub(crate) rates: [Bitrate; LAYERS],
+    pub rates: [Bitrate; LAYERS],
     /// Frames per second of each.
-    pub(crate) frames: [f64; LAYERS],
+    pub frames: [f64; LAYERS],
 }
 
 /// Liu et al. VI.A: three layers of 200 kbit/s, a chunk of each in 50 ms.
-impl Default for Text {
-    fn default() -> Text {
-        Text { rates: [Bitrate::from_bits_per_sec(200_000); LAYERS], frames: [20.0; LAYERS] }
+impl Default for StreamText {
+    fn default() -> StreamText {
+        StreamText { rates: [Bitrate::from_bits_per_sec(200_000); LAYERS], frames: [20.0; LAYERS] }
     }
 }
 
+/// Why there is no such stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum StreamError {
+    /// A layer has too few frames, or too many.
+    #[error("stream.frames[{0}]: 0.1 to 1000 a second")]
+    Frames(usize),
+    /// There is nothing of a layer's frames, or too much.
+    #[error("stream.rates[{0}]: a frame has 1 to 1000000 bytes")]
+    Size(usize),
+}
+
 impl Stream {
+    /// In chunks of 1250 bytes at most, the paper's.
+    ///
     /// # Errors
-    /// If a layer has no frames, or frames of which there is nothing or too much.
-    pub(crate) fn new(text: &Text) -> Result<Stream, String> {
+    /// [`StreamError`]; names the layer, from 0.
+    pub fn new(text: &StreamText) -> Result<Stream, StreamError> {
         Stream::cut(text, [CHUNK_MAX; LAYERS])
     }
 
-    /// The same in chunks of so many bytes at most, by layer.
+    /// In chunks of so many bytes at most, by layer.
     ///
     /// # Errors
     /// As [`new`](Stream::new).
-    pub(crate) fn cut(text: &Text, chunk_max: [u32; LAYERS]) -> Result<Stream, String> {
+    pub fn cut(text: &StreamText, chunk_max: [u32; LAYERS]) -> Result<Stream, StreamError> {
         let layer = |at: usize| {
             let (rate, frames) = (text.rates[at].bits_per_sec() as f64, text.frames[at]);
             if !(0.1..=1000.0).contains(&frames) {
-                return Err(format!("stream.frames[{at}]: 0.1 to 1000 a second"));
+                return Err(StreamError::Frames(at));
             }
             let size = rate / 8.0 / frames;
             if !(1.0..=1e6).contains(&size) {
-                return Err(format!("stream.rates[{at}]: a frame has 1 to 1000000 bytes"));
+                return Err(StreamError::Size(at));
             }
             Ok(Layer {
                 every: Span::from_secs_f64(1.0 / frames),
@@ -74,13 +86,13 @@ impl Stream {
     }
 
     /// The rate of all layers, in kbit/s.
-    pub(crate) fn kbit(&self) -> f64 {
+    pub fn kbit(&self) -> f64 {
         let rates = self.layers.iter().map(|l| f64::from(l.size) * 8e-3 / l.every.as_secs_f64());
         rates.sum()
     }
 
     /// Chunks per second of each layer.
-    pub(crate) fn chunks_per_s(&self) -> [f64; LAYERS] {
+    pub fn chunks_per_s(&self) -> [f64; LAYERS] {
         self.layers.map(|l| f64::from(l.size.div_ceil(l.chunk_max)) / l.every.as_secs_f64())
     }
 }
@@ -88,7 +100,7 @@ impl Stream {
 /// The encoder: frames as they are due, in the order of their times and in each instant of their
 /// layers.
 #[derive(Debug)]
-pub(crate) struct Encoder {
+pub struct Encoder {
     stream: Stream,
     /// Frames and chunks so far, of each layer.
     frames: [u32; LAYERS],
@@ -97,7 +109,8 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(stream: Stream) -> Encoder {
+    /// At the beginning of a stream.
+    pub fn new(stream: Stream) -> Encoder {
         Encoder { stream, frames: [0; LAYERS], chunks: [0; LAYERS], units: 0 }
     }
 
@@ -110,12 +123,12 @@ impl Encoder {
     }
 
     /// When the next frame is due.
-    pub(crate) fn due(&self) -> Time {
+    pub fn due(&self) -> Time {
         self.next().0
     }
 
     /// The next frame.
-    pub(crate) fn frame(&mut self) -> impl Iterator<Item = Chunk<Size>> + use<> {
+    pub fn frame(&mut self) -> impl Iterator<Item = Chunk<Size>> + use<> {
         let (due, layer) = self.next();
         let Layer { size, chunk_max: most, .. } = self.stream.layers[layer];
         let (first, unit) = (self.chunks[layer], self.units);
@@ -140,7 +153,7 @@ mod tests {
     #[test]
     fn frames_are_cut_at_1250_bytes_and_come_in_the_order_of_time() {
         let rates = [290_000, 230_000, 100_000].map(Bitrate::from_bits_per_sec);
-        let text = Text { rates, frames: [3.75, 11.25, 15.0] };
+        let text = StreamText { rates, frames: [3.75, 11.25, 15.0] };
         let stream = Stream::new(&text).expect("it is the paper's");
         assert!((stream.kbit() - 620.0).abs() < 0.1, "{}", stream.kbit());
         let mut encoder = Encoder::new(stream);
@@ -170,16 +183,16 @@ mod tests {
 
     #[test]
     fn a_stream_that_cannot_be_is_refused() {
-        let text = |rate, frames| Text { rates: [rate; LAYERS], frames: [frames; LAYERS] };
+        let text = |rate, frames| StreamText { rates: [rate; LAYERS], frames: [frames; LAYERS] };
         let rate = Bitrate::from_bits_per_sec;
-        for (rate, frames) in [
-            (rate(0), 20.0),
-            (rate(200_000), 0.0),
-            (rate(200_000), f64::NAN),
-            (rate(u64::MAX), 1.0),
+        for (rate, frames, error) in [
+            (rate(0), 20.0, StreamError::Size(0)),
+            (rate(200_000), 0.0, StreamError::Frames(0)),
+            (rate(200_000), f64::NAN, StreamError::Frames(0)),
+            (rate(u64::MAX), 1.0, StreamError::Size(0)),
         ] {
-            assert!(Stream::new(&text(rate, frames)).is_err(), "{rate} in {frames} frames");
+            assert_eq!(Stream::new(&text(rate, frames)), Err(error), "{rate} in {frames} frames");
         }
-        assert!(Stream::new(&Text::default()).is_ok());
+        assert!(Stream::new(&StreamText::default()).is_ok());
     }
 }
