@@ -111,6 +111,11 @@ impl Neighbour {
         !matches!(self.state, State::Sought(_))
     }
 
+    /// Whether it gives on what it gets: who contributes nothing announces no chunks.
+    pub(super) fn passes_on(&self) -> bool {
+        self.map.as_ref().is_some_and(|map| map.held() > 0)
+    }
+
     /// Takes note of the stamps of a report.
     pub(super) fn stamped(&mut self, now: Time, stamp: u32, echo: u32, held: u32) {
         self.stamp = Some((stamp, now));

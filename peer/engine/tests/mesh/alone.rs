@@ -153,17 +153,29 @@ impl Alone {
 
     /// Those that are being sought accept, if `willing`; answers who they were.
     pub(crate) fn accept_all(&mut self, willing: bool) -> Vec<PeerId> {
-        let mut sought = Vec::new();
-        for (_, to, message) in std::mem::take(&mut self.sent) {
-            if let Body::Seek { key } = message.body {
-                sought.push(to);
-                let own = 2_000_000 + to.0;
-                self.others.insert(to, Other { key, number: 0 });
-                let body = if willing { Body::Accept { key: own } } else { Body::Decline };
-                self.raw(to, key, body);
-            }
+        let sought = self.take_sought();
+        for &(to, key) in &sought {
+            let own = 2_000_000 + to.0;
+            self.others.insert(to, Other { key, number: 0 });
+            let body = if willing { Body::Accept { key: own } } else { Body::Decline };
+            self.raw(to, key, body);
         }
-        sought
+        sought.into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    /// Those that are being sought do not answer; answers who they were.
+    pub(crate) fn ignore_all(&mut self) -> Vec<PeerId> {
+        self.take_sought().into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    /// Those that are being sought, with the key that each was given.
+    fn take_sought(&mut self) -> Vec<(PeerId, u64)> {
+        let sent = std::mem::take(&mut self.sent).into_iter();
+        let sought = sent.filter_map(|(_, to, message)| match message.body {
+            Body::Seek { key } => Some((to, key)),
+            _ => None,
+        });
+        sought.collect()
     }
 
     /// News of a neighbour.

@@ -142,6 +142,42 @@ fn the_least_contributor_is_replaced_every_adaptation_period() {
 }
 
 #[test]
+fn who_is_let_go_is_replaced_however_many_have_no_room() {
+    // Neighbours are heard, and contribute nothing.
+    let live = |alone: &mut Alone| {
+        let neighbours: Vec<PeerId> = alone.peer.neighbours().map(|one| one.peer).collect();
+        for peer in neighbours {
+            alone.news(peer, Some(&map(3, 0..0)), None);
+        }
+        alone.run_millis(200);
+    };
+    for silent in [false, true] {
+        // Above N_min nobody is sought but in the place of another one.
+        let mut alone = Alone::new(Settings { neighbours_min: 2, ..few() });
+        (1..=4).for_each(|peer| assert!(alone.initiate(PeerId(peer))));
+        alone.told_of(20..60);
+        let mut sought = Vec::new();
+        while sought.len() < 5 {
+            assert!(alone.now < Time::ZERO + Span::from_secs(100), "{sought:?}");
+            live(&mut alone);
+            sought.extend(if silent { alone.ignore_all() } else { alone.accept_all(false) });
+        }
+        assert_eq!(parted(&alone).len(), 1, "one was let go");
+        // Now somebody has room.
+        let met = (0..30).find_map(|_| {
+            live(&mut alone);
+            alone.accept_all(true).pop()
+        });
+        assert!(met.is_some_and(|peer| !sought.contains(&peer)), "{met:?} after {sought:?}");
+        assert_eq!(count(&alone), 4);
+        for _ in 0..20 {
+            live(&mut alone);
+            assert!(alone.accept_all(true).is_empty(), "the place is taken");
+        }
+    }
+}
+
+#[test]
 fn single_layer_takes_no_account_of_contributions_in_replacing() {
     let mut replaced = std::collections::BTreeSet::new();
     // One seed, one draw: peers of another number of neighbours draw differently.

@@ -159,6 +159,31 @@ fn no_chunk_leaves_a_source_twice_while_another_has_not_left_it() {
 }
 
 #[test]
+fn a_source_gives_free_riders_what_those_leave_who_pass_chunks_on() {
+    for (system, shared) in [
+        (System::LayerP2p, false),
+        (System::SingleIncent, false),
+        // It takes no account of anybody.
+        (System::SingleLayer, true),
+    ] {
+        // Room for some nine chunks a second.
+        let (mut alone, now) = supplier(with_upload(Settings::source(system), 100));
+        assert!(alone.initiate(A) && alone.initiate(B));
+        let [has, nothing] = [map(1, now - 100..now - 50), map(1, 0..0)];
+        alone.news(A, Some(&has), wants(now - 40..now));
+        alone.news(B, Some(&nothing), wants(now - 40..now));
+        alone.run_millis(1000);
+        let [passes_on, rides] = [A, B].map(|peer| alone.chunks_to(peer).len());
+        assert!(passes_on >= 4, "{system}: {passes_on}");
+        assert_eq!(rides > 0, shared, "{system}: {rides}");
+        // Only the free-rider asks.
+        alone.news(B, None, wants(now - 40..now));
+        alone.run_millis(1000);
+        assert!(alone.chunks_to(B).len() >= 4, "{system}: there is nobody else");
+    }
+}
+
+#[test]
 fn the_fallback_gives_first_what_is_due_first() {
     // Room for some nine chunks a second.
     let (mut alone, now) = supplier(with_upload(Settings::fallback(System::LayerP2p), 100));

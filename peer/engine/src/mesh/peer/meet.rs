@@ -66,7 +66,7 @@ impl<P: Payload> Peer<P> {
     /// Seeks neighbours until there are N_min, and the fallback.
     pub(super) fn seek(&mut self, now: Time) {
         for _ in self.count()..self.wished() {
-            if !self.seek_another(now) {
+            if self.seek_another(now).is_none() {
                 break;
             }
         }
@@ -80,16 +80,14 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// Seeks one of the candidates; answers whether there was one.
-    fn seek_another(&mut self, now: Time) -> bool {
+    /// Seeks one of the candidates, if there is any.
+    fn seek_another(&mut self, now: Time) -> Option<PeerId> {
         let (roster, fallback) = (&self.roster, self.fallback);
         let busy = |peer| Some(peer) == fallback || roster.find(peer).is_some();
         let again = now + self.settings.announce_again;
-        let Some(peer) = self.candidates.draw(now, again, &mut self.rng, busy) else {
-            return false;
-        };
+        let peer = self.candidates.draw(now, again, &mut self.rng, busy)?;
         self.seek_peer(now, peer, Relation::Receptor, self.settings.credit_receptor);
-        true
+        Some(peer)
     }
 
     fn seek_peer(&mut self, now: Time, peer: PeerId, relation: Relation, credit: Bitrate) {
@@ -186,8 +184,17 @@ impl<P: Payload> Peer<P> {
 
     /// One that we sought has no room, or one that accepted has filled up since.
     pub(super) fn declined(&mut self, now: Time, at: usize) {
+        let peer = self.roster.at(at).peer;
         self.part(now, at, Cause::Left, false);
+        self.seek_instead(now, peer);
         self.seek(now);
+    }
+
+    /// Seeks another one for the place that a peer was sought for in vain, if it is still free.
+    fn seek_instead(&mut self, now: Time, of: PeerId) {
+        if self.successor == Some(of) {
+            self.successor = if self.is_full() { None } else { self.seek_another(now) };
+        }
     }
 
     /// Another source of last resort.
@@ -239,6 +246,7 @@ impl<P: Payload> Peer<P> {
             match neighbour.state {
                 State::Sought(until) if until <= now => {
                     self.part(now, at, Cause::Silent, false);
+                    self.seek_instead(now, peer);
                 }
                 State::Sought(_) => at += 1,
                 _ if neighbour.heard + silence <= now => self.part(now, at, Cause::Silent, true),
@@ -298,7 +306,7 @@ impl<P: Payload> Peer<P> {
         self.part(now, at, Cause::Replaced, true);
         self.candidates.rest(out, now + self.settings.adapt);
         if self.settings.role == Role::Viewer {
-            self.seek_another(now);
+            self.successor = self.seek_another(now);
         }
     }
 }

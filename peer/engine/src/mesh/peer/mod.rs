@@ -87,6 +87,8 @@ pub struct Peer<P> {
     round_at: Time,
     rounds: u32,
     adapt_at: Time,
+    /// Who is sought for the place of a neighbour that was let go.
+    successor: Option<PeerId>,
     /// When news go alone that found no chunk to ride on.
     flush_at: Option<Time>,
     play_at: Option<Time>,
@@ -144,6 +146,7 @@ impl<P: Payload> Peer<P> {
             round_at: Time::ZERO,
             rounds: 0,
             adapt_at: Time::ZERO,
+            successor: None,
             flush_at: None,
             play_at: None,
             played: None,

@@ -5,7 +5,7 @@ use nearcast_machine::Time;
 use super::super::message::FULL;
 use super::super::share::Waiting;
 use super::super::wire::DATAGRAM_MAX;
-use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request, Role};
+use super::super::{Body, Chunk, Lc, Message, Output, Payload, PeerId, Request, Role, Supply};
 use super::Peer;
 
 impl<P: Payload> Peer<P> {
@@ -51,12 +51,21 @@ impl<P: Payload> Peer<P> {
         }
         let supply = self.settings.policy.supply;
         let mut waiting = Waiting::default();
-        waiting.gather(self.roster.shares());
+        if self.settings.role == Role::Source && supply == Supply::Proportional {
+            // Nobody contributes to a source. What counts to the others is what it gives to those
+            // who pass it on, and it gives the rest only what these leave.
+            let roster = &self.roster;
+            waiting.gather(roster.shares().filter(|&(at, _)| roster.at(at).passes_on()));
+        }
+        if waiting.is_empty() {
+            waiting.gather(self.roster.shares());
+        }
         while !waiting.is_empty() && self.bucket.ready(now) {
             let next = waiting.choose(supply, self.roster.len(), self.served, &mut self.rng);
             let Some(next) = next else { return };
             let at = waiting.place(next);
             let (layers, neighbour) = (&mut self.layers, self.roster.at_mut(at));
+            let passes_on = neighbour.passes_on();
             let queue = &mut neighbour.queue;
             // Drawing again when nothing is left in time is the same as never having counted it.
             self.statistics.requests_expired += u64::from(queue.purge(now));
@@ -66,9 +75,7 @@ impl<P: Payload> Peer<P> {
                 // order of requests some chunks would never leave it.
                 Role::Source => {
                     let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
-                    // A copy that a free-rider has goes no further.
-                    let passed_on = neighbour.map.as_ref().is_some_and(|map| map.held() > 0);
-                    if let Some(lc) = lc.filter(|_| passed_on) {
+                    if let Some(lc) = lc.filter(|_| passes_on) {
                         layers[usize::from(lc.layer)].count_copy(lc.seq);
                     }
                     lc
