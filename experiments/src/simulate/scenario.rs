@@ -107,7 +107,8 @@ impl Crowd {
     /// A name for files and tables.
     pub fn label(&self) -> String {
         match self {
-            Crowd::Day { scale } => format!("day-x{scale}"),
+            // That of a number of peers has no end.
+            Crowd::Day { scale } => format!("day-x{}", (scale * 1e4).round() / 1e4),
             Crowd::Uniform { peers, .. } => format!("{peers}-peers"),
             Crowd::Crowd { peers, .. } => format!("crowd-of-{peers}"),
         }
