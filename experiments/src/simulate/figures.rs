@@ -1,5 +1,6 @@
 //! The figures of a simulation's report: the paper's and what goes beyond them.
 
+use nearcast_swarm::LAYERS;
 use plotters::prelude::*;
 
 use super::judge::{playback_kbit, ratio};
@@ -8,7 +9,6 @@ use super::scenario::Paper;
 use crate::figures::Figure;
 use crate::figures::canvas::{legend, plane};
 use crate::figures::style;
-use nearcast_swarm::LAYERS;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
 /// the legend's order.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use nearcast_swarm::LAYERS;
+
 use super::judge::ratio;
 use super::result::{Group, Session, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
 use crate::report::escape;
 use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
-use nearcast_swarm::LAYERS;
 
 /// The whole page.
 pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {

@@ -1,11 +1,11 @@
 //! What simulations leave behind, as `result.json`. Its shape is `docs/simulation.schema.json`.
 
+use nearcast_swarm::LAYERS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Paper;
 use crate::result::{Goal, Stored};
-use nearcast_swarm::LAYERS;
 
 /// The version of the file.
 pub const SIMULATION_FORMAT: u32 = 2;

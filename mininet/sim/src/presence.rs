@@ -1,4 +1,4 @@
-use nearcast_machine::{Span, Time};
+use nearcast_machine::Time;
 
 use crate::NodeSpec;
 
@@ -58,12 +58,13 @@ impl Presence {
 }
 
 fn nanos(from: Time, to: Time) -> u128 {
-    let span: Span = to.since(from);
-    u128::from(span.as_nanos())
+    u128::from(to.since(from).as_nanos())
 }
 
 #[cfg(test)]
 mod tests {
+    use nearcast_machine::Span;
+
     use super::*;
 
     fn at(secs: u64) -> Time {

@@ -3,10 +3,11 @@
 mod planetlab;
 mod trace;
 
+use nearcast_swarm::LAYERS;
+
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
 use crate::result::{Goal, Verdict};
-use nearcast_swarm::LAYERS;
 
 /// Whose playback rate is worth a point of a distribution: those with so many seconds of playout.
 const PLAYED_MIN: f64 = 60.0;

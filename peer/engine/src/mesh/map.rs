@@ -149,6 +149,11 @@ impl BufferMap {
         self.words.iter().map(|word| word.count_ones()).sum()
     }
 
+    /// Whether the peer has none.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
     /// How many bytes it is on the wire.
     pub fn size(&self) -> usize {
         self.size.into()

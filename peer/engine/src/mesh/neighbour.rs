@@ -113,7 +113,7 @@ impl Neighbour {
 
     /// Whether it gives on what it gets: who contributes nothing announces no chunks.
     pub(super) fn passes_on(&self) -> bool {
-        self.map.as_ref().is_some_and(|map| map.held() > 0)
+        self.map.as_ref().is_some_and(|map| !map.is_empty())
     }
 
     /// Takes note of the stamps of a report.

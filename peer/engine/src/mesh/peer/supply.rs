@@ -65,23 +65,22 @@ impl<P: Payload> Peer<P> {
             let Some(next) = next else { return };
             let at = waiting.place(next);
             let (layers, neighbour) = (&mut self.layers, self.roster.at_mut(at));
-            let passes_on = neighbour.passes_on();
-            let queue = &mut neighbour.queue;
             // Drawing again when nothing is left in time is the same as never having counted it.
-            self.statistics.requests_expired += u64::from(queue.purge(now));
+            self.statistics.requests_expired += u64::from(neighbour.queue.purge(now));
             let lc = match self.settings.role {
-                Role::Viewer | Role::Fallback => queue.pop(),
+                Role::Viewer | Role::Fallback => neighbour.queue.pop(),
                 // Where peers lack upload they ask a source also for what others have, and in the
                 // order of requests some chunks would never leave it.
                 Role::Source => {
-                    let lc = queue.pop_rarest(|lc| layers[usize::from(lc.layer)].copies(lc.seq));
-                    if let Some(lc) = lc.filter(|_| passes_on) {
+                    let copies = |lc: Lc| layers[usize::from(lc.layer)].copies(lc.seq);
+                    let lc = neighbour.queue.pop_rarest(copies);
+                    if let Some(lc) = lc.filter(|_| neighbour.passes_on()) {
                         layers[usize::from(lc.layer)].count_copy(lc.seq);
                     }
                     lc
                 }
             };
-            if queue.is_empty() {
+            if neighbour.queue.is_empty() {
                 self.roster.set_waiting(at, false);
                 waiting.remove(next);
             }
