@@ -16,7 +16,7 @@ use super::scenario::MeshScenario;
 use super::{crosscheck_page, virtually};
 use crate::Failure;
 use crate::report::publish;
-use crate::result::{FolderError, load};
+use crate::result::{FolderError, load, write_table};
 use crate::world::Shutdown;
 
 /// The files that are written beside the run's own.
@@ -56,7 +56,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
         );
     }
     let rows = rows(&measured, &twins);
-    write_table(&args.folder, &rows)?;
+    write(&args.folder, &rows)?;
     let figure = crosscheck_page::figure(&measured, &rows);
     let html = crosscheck_page::page(&measured, args.draws, &rows, &figure);
     publish(&args.folder, PAGE, &html, std::slice::from_ref(&figure))?;
@@ -123,37 +123,21 @@ fn plan_of(measured: &MeshOutcome, file: Option<&Path>) -> Result<Plan, Failure>
     Ok(plan)
 }
 
-fn write_table(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
-    let folder = folder.join("csv");
-    std::fs::create_dir_all(&folder).map_err(FolderError::io(&folder))?;
-    let mut table = csv::Writer::from_path(folder.join(TABLE))?;
-    table.write_record([
-        "system",
-        "class",
-        "metric",
-        "unit",
-        "mininet",
-        "simulator",
-        "difference",
-        "chance",
-        "agrees",
-    ])?;
-    for row in rows {
-        let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        table.write_record([
-            row.system.name().to_owned(),
-            row.peers.clone(),
-            row.metric.to_owned(),
-            row.unit.to_owned(),
-            number(row.compared.map(|both| both.mininet)),
-            number(row.compared.map(|both| both.simulator)),
-            number(row.compared.map(|both| both.difference())),
-            number(row.compared.map(|both| both.chance)),
-            row.agrees().map(|agrees| agrees.to_string()).unwrap_or_default(),
-        ])?;
-    }
-    table.flush().map_err(FolderError::io(&folder))?;
-    Ok(())
+const COLUMNS: [&str; 9] =
+    ["system", "class", "metric", "unit", "mininet", "simulator", "difference", "chance", "agrees"];
+
+fn write(folder: &Path, rows: &[Row]) -> Result<(), FolderError> {
+    write_table(folder, TABLE, &COLUMNS, |table| {
+        rows.iter().try_for_each(|row| {
+            let compared = row.compared;
+            table.serialize((
+                (row.system.name(), &row.peers, row.metric, row.unit),
+                (compared.map(|both| both.mininet), compared.map(|both| both.simulator)),
+                (compared.map(|both| both.difference()), compared.map(|both| both.chance)),
+                row.agrees(),
+            ))
+        })
+    })
 }
 
 #[cfg(test)]

@@ -1,76 +1,73 @@
 //! Results as tables: `csv/peers.csv` and `csv/series.csv`.
 
-use std::fs;
 use std::path::Path;
 
-use super::result::MeshOutcome;
-use crate::Failure;
-use crate::result::FolderError;
+use super::result::{LAYERS, MeshOutcome};
+use crate::result::{FolderError, Rows, write_table};
+
+const PEERS: [&str; 20] = [
+    "system",
+    "repeat",
+    "peer",
+    "class",
+    "group",
+    "delay_ms",
+    "joined_s",
+    "rate_kbit",
+    "ratio_1",
+    "ratio_2",
+    "ratio_3",
+    "served_bytes",
+    "sent_bytes",
+    "duplicates",
+    "late",
+    "by_switch",
+    "q1",
+    "q2",
+    "q3",
+    "q",
+];
+
+const SERIES: [&str; 13] = [
+    "system", "repeat", "peer", "at_s", "due_1", "due_2", "due_3", "played_1", "played_2",
+    "played_3", "bytes_1", "bytes_2", "bytes_3",
+];
 
 /// Writes both.
-pub(super) fn write(folder: &Path, outcome: &MeshOutcome) -> Result<(), Failure> {
-    let folder = folder.join("csv");
-    fs::create_dir_all(&folder).map_err(FolderError::io(&folder))?;
-    let mut peers = csv::Writer::from_path(folder.join("peers.csv"))?;
-    peers.write_record([
-        "system",
-        "repeat",
-        "peer",
-        "class",
-        "group",
-        "delay_ms",
-        "joined_s",
-        "rate_kbit",
-        "ratio_1",
-        "ratio_2",
-        "ratio_3",
-        "served_bytes",
-        "sent_bytes",
-        "duplicates",
-        "late",
-        "by_switch",
-        "q1",
-        "q2",
-        "q3",
-        "q",
-    ])?;
-    let mut series = csv::Writer::from_path(folder.join("series.csv"))?;
-    series.write_record([
-        "system", "repeat", "peer", "at_s", "due_1", "due_2", "due_3", "played_1", "played_2",
-        "played_3", "bytes_1", "bytes_2", "bytes_3",
-    ])?;
+pub(super) fn write(folder: &Path, outcome: &MeshOutcome) -> Result<(), FolderError> {
+    write_table(folder, "peers.csv", &PEERS, |rows| peers(outcome, rows))?;
+    write_table(folder, "series.csv", &SERIES, |rows| series(outcome, rows))
+}
+
+fn peers(outcome: &MeshOutcome, rows: &mut Rows) -> csv::Result<()> {
     for run in &outcome.runs {
-        let of_run = [run.system.to_string(), run.repeat.to_string()];
         for peer in &run.peers {
-            let class = outcome.scale.classes.get(peer.class).map(|class| class.name.clone());
+            let class = outcome.scale.classes.get(peer.class).map(|class| &class.name);
             let settled = peer.settled(outcome.scale.settled_s);
-            let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-            let mut row = of_run.to_vec();
-            row.extend([peer.host.clone(), class.unwrap_or_default()]);
-            row.push(peer.group.map(|group| group.to_string()).unwrap_or_default());
-            row.extend([peer.delay_ms.to_string(), peer.joined_s.to_string()]);
-            row.push(number(settled.map(|settled| settled.rate)));
-            for layer in 0..super::result::LAYERS {
-                let ratio = settled.filter(|settled| settled.due[layer] > 0);
-                row.push(number(
-                    ratio.map(|settled| settled.played[layer] as f64 / settled.due[layer] as f64),
-                ));
-            }
-            let counts = [peer.served_bytes, peer.sent_bytes, peer.duplicates, peer.late];
-            row.extend(counts.map(|count| count.to_string()));
-            row.push(number(peer.by_switch));
+            let ratios: [Option<f64>; LAYERS] = std::array::from_fn(|layer| {
+                let settled = settled.filter(|settled| settled.due[layer] > 0)?;
+                Some(settled.played[layer] as f64 / settled.due[layer] as f64)
+            });
             let q = peer.quality.as_ref();
-            row.extend(super::measures::QUALITIES.map(|(_, which)| number(q.and_then(which))));
-            peers.write_record(row)?;
+            rows.serialize((
+                (run.system.to_string(), run.repeat, &peer.host, class, peer.group),
+                (peer.delay_ms, peer.joined_s, settled.map(|settled| settled.rate), ratios),
+                (peer.served_bytes, peer.sent_bytes, peer.duplicates, peer.late, peer.by_switch),
+                super::measures::QUALITIES.map(|(_, which)| q.and_then(which)),
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn series(outcome: &MeshOutcome, rows: &mut Rows) -> csv::Result<()> {
+    for run in &outcome.runs {
+        for peer in &run.peers {
             for sample in &peer.series {
-                let counts = sample.due.iter().chain(&sample.played).chain(&sample.bytes);
-                let row =
-                    of_run.iter().cloned().chain([peer.host.clone(), sample.at_s.to_string()]);
-                series.write_record(row.chain(counts.map(u64::to_string)))?;
+                let names = (run.system.to_string(), run.repeat, &peer.host);
+                rows.serialize((names, sample.at_s, sample.due, sample.played, sample.bytes))?;
             }
         }
     }
-    peers.flush()?;
-    series.flush()?;
     Ok(())
 }

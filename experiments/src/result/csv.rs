@@ -1,36 +1,25 @@
 use std::path::Path;
-use std::{fs, io};
 
-use super::{FolderError, Outcome, Run};
+use super::{FolderError, Outcome, Rows, Run, write_table};
 
 /// Writes the raw series as CSV under `folder/csv`: one file of each kind, with a column that names
-/// the run, so that a spreadsheet or a data frame can take them as they are.
+/// the run.
 pub fn write_csv(folder: &Path, outcome: &Outcome) -> Result<(), FolderError> {
-    let folder = folder.join("csv");
-    fs::create_dir_all(&folder).map_err(FolderError::io(&folder))?;
-    type Rows = fn(&Run, &mut csv::Writer<fs::File>) -> csv::Result<()>;
-    let files: [(&str, &[&str], Rows); 5] = [
+    type OfRun = fn(&Run, &mut Rows) -> csv::Result<()>;
+    let files: [(&str, &[&str], OfRun); 5] = [
         ("frames.csv", &FRAMES, frames),
         ("pings.csv", &PINGS, pings),
         ("links.csv", &LINKS, links),
         ("viewers.csv", &VIEWERS, viewers),
         ("fidelity.csv", &FIDELITY, fidelity),
     ];
-    for (name, header, rows) in files {
-        let path = folder.join(name);
-        let file = fs::File::create(&path).map_err(FolderError::io(&path))?;
-        let mut writer = csv::Writer::from_writer(file);
-        let written = writer
-            .write_record(header)
-            .and_then(|()| outcome.runs.iter().try_for_each(|run| rows(run, &mut writer)))
-            .map_err(io::Error::from)
-            .and_then(|()| writer.flush());
-        written.map_err(FolderError::io(&path))?;
+    for (name, header, of_run) in files {
+        write_table(folder, name, header, |rows| {
+            outcome.runs.iter().try_for_each(|run| of_run(run, rows))
+        })?;
     }
     Ok(())
 }
-
-type Out = csv::Writer<fs::File>;
 
 const FRAMES: [&str; 12] = [
     "run",
@@ -47,7 +36,7 @@ const FRAMES: [&str; 12] = [
     "played_delay_ms",
 ];
 
-fn frames(run: &Run, out: &mut Out) -> csv::Result<()> {
+fn frames(run: &Run, out: &mut Rows) -> csv::Result<()> {
     for viewer in &run.viewers {
         for frame in &viewer.frames {
             let played = frame.played.map(|at| ms(at.saturating_sub(frame.captured)));
@@ -72,7 +61,7 @@ fn frames(run: &Run, out: &mut Out) -> csv::Result<()> {
 
 const PINGS: [&str; 8] = ["run", "viewers", "system", "from", "to", "second", "rtt_ms", "floor_ms"];
 
-fn pings(run: &Run, out: &mut Out) -> csv::Result<()> {
+fn pings(run: &Run, out: &mut Rows) -> csv::Result<()> {
     for train in &run.pings {
         for probe in &train.probes {
             out.serialize((
@@ -93,7 +82,7 @@ fn pings(run: &Run, out: &mut Out) -> csv::Result<()> {
 const LINKS: [&str; 9] =
     ["run", "viewers", "system", "from", "to", "packets", "bytes", "dropped", "lost"];
 
-fn links(run: &Run, out: &mut Out) -> csv::Result<()> {
+fn links(run: &Run, out: &mut Rows) -> csv::Result<()> {
     for way in &run.traffic {
         out.serialize((
             &run.scenario,
@@ -127,7 +116,7 @@ const VIEWERS: [&str; 14] = [
     "repaired",
 ];
 
-fn viewers(run: &Run, out: &mut Out) -> csv::Result<()> {
+fn viewers(run: &Run, out: &mut Rows) -> csv::Result<()> {
     for viewer in &run.viewers {
         out.serialize((
             &run.scenario,
@@ -151,7 +140,7 @@ fn viewers(run: &Run, out: &mut Out) -> csv::Result<()> {
 
 const FIDELITY: [&str; 6] = ["run", "viewers", "system", "second", "cpu", "stolen"];
 
-fn fidelity(run: &Run, out: &mut Out) -> csv::Result<()> {
+fn fidelity(run: &Run, out: &mut Rows) -> csv::Result<()> {
     for (second, (cpu, stolen)) in run.fidelity.cpu.iter().zip(&run.fidelity.stolen).enumerate() {
         out.serialize((&run.scenario, run.viewers.len(), run.system, second, cpu, stolen))?;
     }

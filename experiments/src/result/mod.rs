@@ -12,6 +12,7 @@ mod run;
 mod schema;
 #[cfg(test)]
 pub(crate) mod synthetic;
+mod table;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -23,5 +24,6 @@ pub use goal::{Goal, Verdict};
 pub use outcome::{ClipFacts, FORMAT, MachineFacts, Outcome};
 pub use run::{ControllerRecord, Fault, LinkSetting, PingTrain, Probe, Run, System, Timeline};
 pub use schema::schema;
+pub(crate) use table::{Rows, write_table};
 pub use traffic::{Fidelity, LinkTraffic, LinkTruth, Trust};
 pub use viewer::{Frame, Hop, Join, Path, Sent, Stall, Viewer, Way, WayChange, Witness};
