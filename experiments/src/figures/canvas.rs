@@ -40,11 +40,18 @@ pub(crate) fn plane<'a, 'b: 'a>(
             .axis_desc_style(style::dim_text(13))
             .x_desc(x)
             .y_desc(y)
+            .x_label_formatter(&short)
+            .y_label_formatter(&short)
             .y_labels(6)
             .draw()?;
         Ok(())
     })();
     drawn.map(|()| chart)
+}
+
+/// A number at an axis, without decimals that say nothing.
+fn short(number: &f64) -> String {
+    ((number * 1e6).round() / 1e6).to_string()
 }
 
 /// The names of the series, in a corner of the plot.
@@ -127,6 +134,14 @@ impl Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_at_axes_have_the_decimals_that_say_something() {
+        assert_eq!(
+            [10_000.0, 0.1 + 0.2, 0.0, 1.25].map(|n| short(&n)),
+            ["10000", "0.3", "0", "1.25"]
+        );
+    }
 
     #[test]
     fn a_page_s_palette_takes_the_place_of_ours() {
