@@ -7,7 +7,8 @@
 //! of it is a [`result`], from which alone [`measure`] computes, [`figures`] draws and [`report`]
 //! writes. [`doctor`] says what this machine can do, [`clean`] removes what a killed run left.
 //! [`planetlab`] runs the mesh by the dozen in such a world, [`simulate`] in virtual time, by the
-//! thousand peers; [`sweep`] does that over a grid of settings.
+//! thousand peers; [`sweep`] does that over a grid of settings, and [`trace`] is about who comes and
+//! goes there.
 
 pub mod clean;
 pub mod clip;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod scenario;
 pub mod simulate;
 pub mod sweep;
+pub mod trace;
 pub mod world;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nearcast::{clean, doctor, list, ping, planetlab, report, run, simulate, sweep};
+use nearcast::{clean, doctor, list, ping, planetlab, report, run, simulate, sweep, trace};
 
 /// Simulations are short of memory's time and not of its room, and spend a tenth of theirs in
 /// malloc.
@@ -28,6 +28,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Simulations over a grid of settings, by processes or as a Slurm job array; one table.
     Sweep(sweep::Args),
+    /// Who comes and goes in a simulation: generates a day, or shows what a trace is like.
+    Trace(trace::Args),
     /// The same peers in Mininet and in the simulator: the difference of every metric.
     SimVsMininet(planetlab::CrossCheckArgs),
     /// Ping trains between hosts of a topology, idle or under a stream.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => simulate::main(&args),
         Command::Sweep(args) => sweep::main(&args),
+        Command::Trace(args) => trace::main(&args),
         Command::SimVsMininet(args) => planetlab::cross_check(&args),
         Command::Ping(args) => ping::main(&args),
         Command::Doctor(args) => doctor::main(&args),

@@ -6,12 +6,12 @@ use super::measures::{Estimate, QUALITIES, mean, mean_rate};
 use super::result::{LAYERS, MeshOutcome, PeerRecord};
 use crate::figures::Figure;
 use crate::report::escape;
-use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
+use crate::report::html::{Cell, begin, document, put_figures, table};
 
 /// The whole page.
 pub(super) fn page(outcome: &MeshOutcome, figures: &[Figure]) -> String {
     let mut out = String::new();
-    begin_mesh(&mut out, &outcome.scenario, &outcome.title, outcome.incomplete_why.as_deref());
+    begin(&mut out, &outcome.scenario, &outcome.title, outcome.incomplete_why.as_deref());
     scale(&mut out, outcome);
     out.push_str("</header>\n");
     goals(&mut out, outcome);

@@ -68,8 +68,8 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// The head of a mesh's report: what it is of, and why it is not whole if it is not. It stays open.
-pub(crate) fn begin_mesh(out: &mut String, scenario: &str, title: &str, incomplete: Option<&str>) {
+/// The head of a report: what it is of, and why it is not whole if it is not. It stays open.
+pub(crate) fn begin(out: &mut String, scenario: &str, title: &str, incomplete: Option<&str>) {
     let _ = write!(
         out,
         "<header><p class=\"kicker\">nearcast &middot; {}</p><h1>{}</h1>",

@@ -53,6 +53,14 @@ impl Class {
     }
 }
 
+/// What a peer of a known bandwidth has and gives: as the highest class that it reaches, or as the
+/// lowest if it reaches none.
+pub(super) fn reached(classes: &[Class], capacity: Bitrate) -> Option<Means> {
+    let all = || classes.iter().map(Class::means);
+    let highest = all().filter(|means| means.capacity <= capacity).max_by_key(|m| m.capacity);
+    highest.or_else(|| all().min_by_key(|means| means.capacity))
+}
+
 /// So many peers, of each class as many as its share says (to the nearest, by largest remainders),
 /// in random order.
 pub(super) fn dealt(classes: &[Class], peers: u32, rng: &mut Rng) -> Vec<Means> {
@@ -145,6 +153,20 @@ mod tests {
         assert!(dealt_20.windows(2).filter(|pair| pair[0] != pair[1]).count() > 3, "in an order");
         let peers = dealt(&table(Contribution::Overloaded), 1000, &mut rng);
         assert_eq!([0, 720, 1000].map(|upload| count(&peers, upload)), [329, 281, 149]);
+    }
+
+    #[test]
+    fn a_bandwidth_is_of_the_highest_class_that_it_reaches() {
+        let of = |kbits: u64| {
+            let means = reached(&table(Contribution::Overloaded), kbit(kbits)).expect("a class");
+            [means.capacity, means.upload].map(|rate| rate.bits_per_sec() / 1000)
+        };
+        assert_eq!([0, 256, 447].map(of), [[256, 0], [256, 0], [384, 0]]);
+        assert_eq!([448, 1023, 9_000_000].map(of), [[448, 200], [768, 600], [3000, 1000]]);
+        assert_eq!(reached(&[], kbit(1)), None);
+        // What a class of one's own contributes is all that is known of it, whatever their order.
+        let upload = |kbits| reached(&planetlab(), kbit(kbits)).expect("a class").upload;
+        assert_eq!([299, 300, 700].map(upload), [kbit(0), kbit(300), kbit(700)]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::world::Shutdown;
   nearcast simulate trace-overloaded --scale 0.02 --from 64800s --duration 3600s
   nearcast simulate scale --peers 1000
   nearcast simulate planetlab-overloaded --peers 20 --delay 20ms
+  nearcast simulate trace-overloaded --trace monday.csv --from 64800s --duration 3600s
   nearcast simulate trace-overloaded --scale 0.1 --set engine.epsilon=5kbit/s --set free_riders=0.2
   nearcast simulate trace-underloaded --scale 1 --systems layerp2p")]
 pub struct Args {
@@ -34,7 +35,11 @@ pub struct Args {
     /// So many times the users of the day: 1 is the paper's
     #[arg(long)]
     scale: Option<f64>,
-    /// How long to simulate, such as 3600s
+    /// In place of the scenario's numbers those who come and go by this CSV of columns id,
+    /// arrival_s, departure_s and, if known, capacity_kbit_s (`nearcast trace` makes and shows such)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["peers", "scale"])]
+    trace: Option<PathBuf>,
+    /// How long to simulate, such as 3600s; a run also ends when the last one has left
     #[arg(long)]
     duration: Option<Span>,
     /// Where in the day to begin, such as 64800s for 18:00
@@ -47,15 +52,15 @@ pub struct Args {
     #[arg(long)]
     delay: Option<Span>,
     /// Another value for a setting of the scenario, by its name as in the file: free_riders,
-    /// resource_index, source, step, engine.lag and whatever else the engine has
+    /// resource_index, source, spread, loss, step, engine.lag and whatever else the engine has
     #[arg(long = "set", value_name = "NAME=VALUE")]
     changes: Vec<Change>,
     /// What every random choice is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Threads of each run; the result is the same. More than one needs a --delay
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: u16,
     /// Where to write; results/NAME-sim-SEED if left out
     #[arg(long)]
     out: Option<PathBuf>,
@@ -71,6 +76,11 @@ const DAY_PEAK: f64 = 9_500.0;
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     let mut scenario = SimScenario::find(&args.scenario, &args.changes)?;
     args.change(&mut scenario)?;
+    if args.threads > 1 && scenario.core.is_instant() {
+        eprintln!(
+            "nearcast: one thread, for signalling is there at once; --delay makes more possible"
+        );
+    }
     let shutdown = Shutdown::install()?;
     let folder = args
         .out
@@ -113,9 +123,12 @@ impl Args {
     /// The scenario as the command line wants it.
     fn change(&self, scenario: &mut SimScenario) -> Result<(), Failure> {
         scenario.duration = self.duration.unwrap_or(scenario.duration);
-        scenario.delay = self.delay.unwrap_or(scenario.delay);
+        scenario.core.delay = self.delay.unwrap_or(scenario.core.delay);
         if !self.systems.is_empty() {
             scenario.systems.clone_from(&self.systems);
+        }
+        if let Some(file) = &self.trace {
+            scenario.populations = vec![Crowd::Trace { file: file.clone() }];
         }
         if let Some(new) = self.scale {
             for crowd in &mut scenario.populations {
@@ -131,6 +144,9 @@ impl Args {
             for crowd in &mut scenario.populations {
                 match crowd {
                     Crowd::Day { scale } => *scale = f64::from(new) / DAY_PEAK,
+                    Crowd::Trace { .. } => {
+                        return Err("--peers is for crowds; a trace has as many as it has".into());
+                    }
                     Crowd::Uniform { peers, .. } => *peers = new,
                     Crowd::Crowd { peers, residents, .. } => {
                         *residents = (*residents).min(new.div_ceil(10));
@@ -155,6 +171,7 @@ impl Args {
         };
         add("peers", self.peers.map(|peers| peers.to_string()));
         add("scale", self.scale.map(|scale| scale.to_string()));
+        add("trace", self.trace.as_ref().map(|file| format!("'{}'", file.display())));
         add("duration", self.duration.map(|duration| duration.to_string()));
         add("delay", self.delay.map(|delay| delay.to_string()));
         let systems: Vec<&str> = self.systems.iter().map(|system| system.name()).collect();
@@ -180,7 +197,7 @@ pub(super) fn simulate(
         command: args.words(),
         seed: args.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        paper: scenario.paper,
+        paper: scenario.paper(),
         overloaded: scenario.overloaded(),
         full_kbit: scenario.stream.kbit(),
         chunks_per_s: scenario.stream.chunks_per_s(),
@@ -188,21 +205,26 @@ pub(super) fn simulate(
         runs: Vec::new(),
         goals: Vec::new(),
     };
-    // A place that cannot be written is found out now, not after the first run.
+    // A population that cannot be is found out before anything is written, and a place that cannot
+    // be written before the first run.
+    let seed = Seed::new(args.seed).derive("population");
+    let drawn: Vec<Peers> = scenario
+        .populations
+        .iter()
+        .map(|crowd| Peers::draw(scenario, crowd, seed, args.from))
+        .collect::<Result<_, _>>()?;
     store(folder, &result)?;
     let style = ProgressStyle::with_template("{prefix}  [{bar:24}]  {msg}")
         .expect("the template is well formed")
         .progress_chars("=> ");
     let runs = scenario.populations.len() * scenario.systems.len();
-    'runs: for crowd in &scenario.populations {
-        let seed = Seed::new(args.seed).derive("population");
-        let peers = Peers::draw(scenario, crowd, seed, args.from)?;
+    'runs: for (crowd, peers) in scenario.populations.iter().zip(&drawn) {
         for &system in &scenario.systems {
-            let plan = Plan { seed: args.seed, threads: args.threads, from: args.from };
+            let plan = Plan { seed: args.seed, threads: args.threads.into(), from: args.from };
             let bar = ProgressBar::new(0).with_style(style.clone());
             let nth = result.runs.len() + 1;
             bar.set_prefix(format!("{nth} of {runs}: {} {}", crowd.label(), system.name()));
-            let run = perform(scenario, &plan, &crowd.label(), &peers, system, &bar, shutdown)?;
+            let run = perform(scenario, &plan, &crowd.label(), peers, system, &bar, shutdown)?;
             bar.finish_and_clear();
             println!(
                 "{}: {} sessions, {} at most; {:.0} s simulated in {:.1} s ({:.1} times real time), \

@@ -9,12 +9,12 @@ use super::result::{Group, Session, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
 use crate::report::escape;
-use crate::report::html::{Cell, begin_mesh, document, put_figures, table};
+use crate::report::html::{Cell, begin, document, put_figures, table};
 
 /// The whole page.
 pub(super) fn page(result: &Simulations, figures: &[Figure]) -> String {
     let mut out = String::new();
-    begin_mesh(&mut out, &result.scenario, &result.title, result.incomplete_why.as_deref());
+    begin(&mut out, &result.scenario, &result.title, result.incomplete_why.as_deref());
     out.push_str("</header>\n");
     goals(&mut out, result);
     groups(&mut out, result);

@@ -5,9 +5,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use nearcast_engine::mesh::{self, System};
 use nearcast_machine::{Bitrate, Seed, Span, Time};
-use nearcast_sim::{
-    Delays, Network, NodeId, NodeSpec, Progress, Settings, Signalling, Simulation, Watch,
-};
+use nearcast_sim::{NodeId, NodeSpec, Progress, Settings, Simulation, Watch};
 use nearcast_swarm::{MeshNode, SERVERS, servers};
 
 use super::collect::{Collector, series};
@@ -84,24 +82,18 @@ pub(super) fn perform(
     bar: &ProgressBar,
     shutdown: Shutdown,
 ) -> Result<SimRun, Failure> {
-    let end = Time::ZERO + scenario.duration;
+    let end = Time::ZERO + peers.duration;
     // A day in minutes; a short run in no fewer than twenty steps.
-    let every = Span::from_secs((scenario.duration / 20).as_millis().div_ceil(1000).clamp(1, 60));
+    let every = Span::from_secs((peers.duration / 20).as_millis().div_ceil(1000).clamp(1, 60));
     let settings = Settings {
         threads: plan.threads,
         sample_every: Some(every),
         ..Settings::new(Seed::new(plan.seed), end)
     };
-    let network = Network {
-        delays: Delays::Uniform(scenario.delay),
-        signalling: match scenario.delay {
-            Span::ZERO => Signalling::Instant,
-            _ => Signalling::Delayed { loss: Default::default() },
-        },
-        moderation: scenario.step,
-        ..Network::default()
-    };
-    let nodes = servers().into_iter().chain(peers.specs.iter().cloned()).collect();
+    let network = scenario.core.network(scenario.step);
+    let mut nodes: Vec<NodeSpec> =
+        servers().into_iter().chain(peers.specs.iter().cloned()).collect();
+    scenario.core.place(&mut nodes, &mut Seed::new(plan.seed).derive("places").rng());
     let simulation = Simulation::new(settings, network, nodes)?;
     let kit = scenario.kit(system)?;
     let upload = |id: NodeId| {

@@ -1,8 +1,9 @@
 //! What is simulated, as TOML: `experiments/scenarios/simulations`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nearcast_engine::mesh::System;
+use nearcast_link::Probability;
 use nearcast_machine::{Bitrate, Span};
 use nearcast_sim::trace::Contribution;
 use nearcast_swarm::{Stream, StreamText};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::class::{self, Class};
+use super::network::Core;
+use super::population::DURATION_MIN;
 use super::settings::{self, Change};
 use crate::Failure;
 
@@ -38,8 +41,8 @@ pub struct SimScenario {
     pub name: String,
     /// What it shows.
     pub title: String,
-    /// Whose numbers stand beside ours, unless peers' means were changed.
-    pub paper: Option<Paper>,
+    /// Of which experiment it is, if of one.
+    paper: Option<Paper>,
     /// Which systems are compared.
     pub systems: Vec<System>,
     /// How long is simulated.
@@ -52,8 +55,8 @@ pub struct SimScenario {
     pub free_riders: Option<f64>,
     /// What all contribute is scaled to so many times the full rate, if at all.
     pub resource_index: Option<f64>,
-    /// One-way delay of the core; at zero signalling is there at once, as in the paper.
-    pub delay: Span,
+    /// What lies between them.
+    pub core: Core,
     /// A supplier wakes so often at most, and a receiver takes together what has come in the
     /// meantime; its access link spaces what a supplier sends. Zero: chunk by chunk.
     pub step: Span,
@@ -75,13 +78,18 @@ pub enum Paper {
 }
 
 /// Who comes and goes.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Crowd {
     /// The day of CCTV3, as [`Day::cctv3`](nearcast_sim::trace::Day::cctv3) generates it.
     Day {
         /// How many times as many users.
         scale: f64,
+    },
+    /// The sessions of a [`trace`](nearcast_sim::trace).
+    Trace {
+        /// Its file; in a scenario's file as seen from that.
+        file: PathBuf,
     },
     /// Peers that join one after the other, and stay.
     Uniform {
@@ -109,10 +117,16 @@ impl Crowd {
         match self {
             // That of a number of peers has no end.
             Crowd::Day { scale } => format!("day-x{}", (scale * 1e4).round() / 1e4),
+            Crowd::Trace { file } => stem(file),
             Crowd::Uniform { peers, .. } => format!("{peers}-peers"),
             Crowd::Crowd { peers, .. } => format!("crowd-of-{peers}"),
         }
     }
+}
+
+/// A file's name without its ending.
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 #[derive(Deserialize)]
@@ -131,6 +145,12 @@ struct File {
     duration: Span,
     #[serde(default)]
     delay: Span,
+    #[serde(default)]
+    spread: Span,
+    #[serde(default)]
+    loss: Probability,
+    #[serde(default)]
+    signalling_loss: Probability,
     #[serde(default = "step")]
     step: Span,
     #[serde(default)]
@@ -171,8 +191,15 @@ impl SimScenario {
     /// # Errors
     /// A mistake in the file is answered with the file and, where TOML knows it, line and column.
     pub fn find(name: &str, changes: &[Change]) -> Result<SimScenario, Failure> {
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
         let (name, text) = SimScenario::text(name)?;
-        SimScenario::read(&name, &text, changes)
+        let mut scenario = SimScenario::read(&name, &text, changes)?;
+        for crowd in &mut scenario.populations {
+            if let Crowd::Trace { file } = crowd {
+                *file = folder.join(&file);
+            }
+        }
+        Ok(scenario)
     }
 
     /// The name and the text of the scenario that `name` means.
@@ -192,8 +219,7 @@ impl SimScenario {
         if std::fs::metadata(path).map_err(io)?.len() > FILE_MAX {
             return Err(format!("{name} is too large for a scenario").into());
         }
-        let stem = path.file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
-        Ok((stem.into_owned(), std::fs::read_to_string(path).map_err(io)?))
+        Ok((stem(path), std::fs::read_to_string(path).map_err(io)?))
     }
 
     /// Reads a scenario's text, with some of its settings changed.
@@ -220,11 +246,7 @@ impl SimScenario {
         let scenario = SimScenario {
             name: name.to_owned(),
             title: file.title,
-            // Of peers with other means the paper says nothing.
-            paper: match (file.free_riders, file.resource_index) {
-                (None, None) => file.paper,
-                _ => None,
-            },
+            paper: file.paper,
             classes: match (file.contribution, file.class) {
                 (Some(Share::Underloaded), own) if own.is_empty() => {
                     class::table(Contribution::Underloaded)
@@ -244,7 +266,12 @@ impl SimScenario {
                 .collect::<Result<_, _>>()
                 .map_err(|error| wrong(format!("systems: {error}")))?,
             duration: file.duration,
-            delay: file.delay,
+            core: Core {
+                delay: file.delay,
+                spread: file.spread,
+                loss: file.loss,
+                signalling_loss: file.signalling_loss,
+            },
             step: file.step,
             stream: Stream::new(&file.stream).map_err(|error| wrong(error.to_string()))?,
             source: file.source,
@@ -253,6 +280,19 @@ impl SimScenario {
         };
         settings::known(&scenario.engine).map_err(wrong)?;
         Ok(scenario)
+    }
+
+    /// Whose numbers stand beside ours. Of peers with other means or far apart, who come and go by a
+    /// trace of the user's, or whose chunks are lost, the paper says nothing.
+    pub fn paper(&self) -> Option<Paper> {
+        let means = self.free_riders.is_some() || self.resource_index.is_some();
+        let core = self.core != Core { delay: self.core.delay, ..Core::default() };
+        self.paper.filter(|_| !means && !core && !self.is_recorded())
+    }
+
+    /// Whether any of its populations is that of a file.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.populations.iter().any(|crowd| matches!(crowd, Crowd::Trace { .. }))
     }
 
     /// Whether peers contribute less than the full rate, all in all.
@@ -273,13 +313,13 @@ impl SimScenario {
         if self.populations.is_empty() {
             return wrong("population: there must be one at least");
         }
-        if !(Span::from_secs(40)..=Span::from_secs(86_400)).contains(&self.duration) {
-            // Playout begins 30 s after a stream does.
+        if !(DURATION_MIN..=Span::from_secs(86_400)).contains(&self.duration) {
             return wrong("duration: 40s to 86400s");
         }
-        if self.step > Span::from_secs(1) || self.delay > Span::from_secs(10) {
-            return wrong("step is 1s at most, delay 10s");
+        if self.step > Span::from_secs(1) {
+            return wrong("step: 1s at most");
         }
+        self.core.check().or_else(wrong)?;
         if self.free_riders.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return wrong("free_riders: 0 to 1");
         }
@@ -290,10 +330,15 @@ impl SimScenario {
         for &system in &self.systems {
             self.kit(system)?;
         }
-        for crowd in &self.populations {
+        for (at, crowd) in self.populations.iter().enumerate() {
+            let label = crowd.label();
+            if self.populations[..at].iter().any(|other| other.label() == label) {
+                return wrong(&format!("population: two of them would be called {label}"));
+            }
             let peers = match *crowd {
                 Crowd::Day { scale } if (0.000_1..=100.0).contains(&scale) => continue,
                 Crowd::Day { .. } => return wrong("scale: 0.0001 to 100"),
+                Crowd::Trace { .. } => continue,
                 Crowd::Uniform { peers, .. } => peers,
                 Crowd::Crowd { peers, residents, .. } => peers.max(residents),
             };
@@ -336,7 +381,29 @@ mod tests {
         assert!(told("86400s", "5s").contains("duration: 40s to 86400s"));
         assert!(told("kind = \"day\"", "kind = \"week\"").contains("week"));
         assert!(told("title", "titel").contains("titel"));
+        assert!(told("duration", "loss = 1.5\nduration").contains("a chance between 0 and 1"));
+        assert!(told("duration", "signalling_loss = 0.1\nduration").contains("without a delay"));
+        let twice = "scale = 1\n[[population]]\nkind = \"day\"\nscale = 1.0";
+        assert!(told("scale = 0.05", twice).contains("two of them would be called day-x1"));
         assert!(told("contribution", "class = []\n#").contains("either contribution"));
         assert!(SimScenario::find("nothing", &[]).expect_err("none").to_string().contains("scale"));
+    }
+
+    #[test]
+    fn a_trace_is_named_as_seen_from_the_file_that_names_it_and_has_nothing_of_the_paper_s() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = include_str!("../../scenarios/simulations/trace-overloaded.toml");
+        let day = "kind = \"day\"\nscale = 0.05";
+        assert!(text.contains(day));
+        let path = folder.path().join("mine.toml");
+        let text = text.replace(day, "kind = \"trace\"\nfile = \"data/monday.csv\"");
+        std::fs::write(&path, text).expect("written");
+        let scenario = SimScenario::find(path.to_str().expect("text"), &[]).expect("well formed");
+        let file = folder.path().join("data/monday.csv");
+        assert_eq!(scenario.populations, [Crowd::Trace { file }]);
+        assert_eq!(scenario.populations[0].label(), "monday");
+        assert_eq!((scenario.name.as_str(), scenario.paper()), ("mine", None));
+        let ours = SimScenario::find("trace-overloaded", &[]).expect("it is ours");
+        assert_eq!(ours.paper(), Some(Paper::Trace));
     }
 }

@@ -73,7 +73,7 @@ fn a_small_overloaded_mesh_pays_those_who_contribute() {
     let shutdown = Shutdown::handle().expect("a flag");
     let run = |seed: &str| {
         let args = args(&["--seed", seed]);
-        let scenario = small(&["layerp2p", "single-layer"], crowd);
+        let scenario = small(&["layerp2p", "single-layer"], crowd.clone());
         command::simulate(&scenario, &args, folder.path(), shutdown).expect("it runs")
     };
     let result = run("3");

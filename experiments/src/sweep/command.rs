@@ -26,8 +26,8 @@ const FAILED_FILE: &str = "failed.csv";
 #[command(
     override_usage = "nearcast sweep SCENARIO --vary NAME=VALUES... [OPTIONS]
        nearcast sweep --out FOLDER [--collect | --part K/N]",
-    after_help = "Names of settings: seed, system, scale, peers, from, whatever a scenario file has
-(free_riders, resource_index, duration, delay, source, step), and the engine's own as engine.NAME
+    after_help = "Names of settings: seed, system, scale, peers, from, trace, whatever a scenario file has
+(free_riders, resource_index, duration, delay, spread, loss, source, step), and the engine's own as engine.NAME
 (docs/layerp2p.md): engine.neighbours_min, engine.neighbours_max, engine.epsilon, engine.round,
 engine.lag, engine.adapt, ...
 

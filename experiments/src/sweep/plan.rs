@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nearcast_engine::mesh::System;
 use nearcast_machine::Span;
+use nearcast_sim::trace::Trace;
 use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
@@ -30,6 +31,9 @@ pub struct Plan {
     pub scenario: String,
     /// Its text as it was then: what becomes of the file later does not matter.
     text: String,
+    /// A hash of each trace that is named, by its path: what is in it decides as well.
+    #[serde(default)]
+    traces: BTreeMap<String, String>,
     /// What is changed of it in every cell.
     fixed: BTreeMap<String, String>,
     /// What differs between cells.
@@ -53,6 +57,14 @@ impl Plan {
     /// that only do not go together are left to their cells.
     pub fn new(scenario: &str, fixed: &[Axis], axes: Vec<Axis>) -> Result<Plan, Failure> {
         let (name, text) = SimScenario::text(scenario)?;
+        if SimScenario::read(&name, &text, &[])?.is_recorded() {
+            return Err(format!(
+                "{name} names a trace; in a sweep say --set {TRACE}=FILE, in place of any population"
+            )
+            .into());
+        }
+        let located = |axes: &[Axis]| axes.iter().map(located).collect::<Result<Vec<_>, _>>();
+        let (fixed, axes) = (located(fixed)?, located(&axes)?);
         let all = || fixed.iter().chain(&axes);
         for (at, axis) in all().enumerate() {
             if all().take(at).any(|other| other.name == axis.name) {
@@ -70,8 +82,11 @@ impl Plan {
         if cells.is_none_or(|cells| cells > CELLS_MAX) {
             return Err(format!("there would be more than {CELLS_MAX} cells").into());
         }
+        let traces = all().filter(|axis| axis.name == TRACE).flat_map(|axis| &axis.values);
+        let traces = traces.map(|path| Ok((path.clone(), hash_of(Path::new(path))?)));
+        let traces = traces.collect::<Result<_, FolderError>>()?;
         let fixed = fixed.iter().map(|axis| (axis.name.clone(), axis.values[0].clone())).collect();
-        Ok(Plan { format: FORMAT, scenario: name, text, fixed, axes })
+        Ok(Plan { format: FORMAT, scenario: name, text, traces, fixed, axes })
     }
 
     /// Reads the plan of a folder.
@@ -121,9 +136,10 @@ impl Plan {
         }
         values.reverse();
         let settings = self.settings(&values);
+        let trace = settings.get(TRACE).and_then(|path| self.traces.get(*path));
         // A newer nearcast may come to another result; a list keeps names and values apart.
-        let whole =
-            (env!("CARGO_PKG_VERSION"), SIMULATION_FORMAT, &self.scenario, &self.text, &settings);
+        let version = (env!("CARGO_PKG_VERSION"), SIMULATION_FORMAT);
+        let whole = (version, &self.scenario, &self.text, &settings, trace);
         let text = serde_json::to_vec(&whole).expect("plain data");
         let hash = blake3::hash(&text).to_hex()[..16].to_owned();
         Cell { values, hash }
@@ -168,6 +184,28 @@ impl Plan {
     }
 }
 
+/// The setting that is a file.
+const TRACE: &str = "trace";
+
+/// Values as cells understand them, wherever they are run: traces by their whole paths.
+fn located(axis: &Axis) -> Result<Axis, Failure> {
+    let mut axis = axis.clone();
+    if axis.name == TRACE {
+        for value in &mut axis.values {
+            let path = fs::canonicalize(&*value).map_err(FolderError::io(Path::new(&*value)))?;
+            *value = path.to_str().ok_or("a trace's path is UTF-8")?.to_owned();
+        }
+    }
+    Ok(axis)
+}
+
+fn hash_of(path: &Path) -> Result<String, FolderError> {
+    let mut hasher = blake3::Hasher::new();
+    let read = fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher));
+    read.map_err(FolderError::io(path))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
 /// The settings that are not the scenario's but the command's.
 fn flag(name: &str) -> Option<&'static str> {
     match name {
@@ -176,6 +214,7 @@ fn flag(name: &str) -> Option<&'static str> {
         "scale" => Some("--scale"),
         "peers" => Some("--peers"),
         "from" => Some("--from"),
+        TRACE => Some("--trace"),
         _ => None,
     }
 }
@@ -191,6 +230,10 @@ fn check(scenario: &str, text: &str, name: &str, value: &str) -> Result<(), Fail
         "scale" => parsed::<f64>(value),
         "peers" => parsed::<u32>(value),
         "from" => parsed::<Span>(value),
+        TRACE => {
+            Trace::open(Path::new(value))?;
+            return Ok(());
+        }
         _ => {
             SimScenario::read(scenario, text, &[Change::new(name, value)?])?;
             return Ok(());
@@ -252,6 +295,26 @@ mod tests {
             vec![],
         );
         assert_ne!(one.cell(0).hash, other.expect("good").cell(0).hash);
+    }
+
+    #[test]
+    fn a_trace_counts_by_what_is_in_it_and_is_found_from_anywhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("x.csv");
+        let hash = |rows: &str, place: &Path| {
+            let text = format!("id,arrival_s,departure_s\n{rows}");
+            fs::write(&file, text).expect("written");
+            let place = place.to_str().expect("text");
+            let plan = plan(&[&format!("trace={place}")], &["seed=1"]).expect("good");
+            let cell = plan.cell(0);
+            let words = plan.arguments(Path::new("/f"), &cell);
+            let whole = fs::canonicalize(&file).expect("it is there");
+            assert!(words.contains(&format!("--trace={}", whole.display()).into()), "{words:?}");
+            cell.hash
+        };
+        let first = hash("a,0,90\n", &file);
+        assert_eq!(hash("a,0,90\n", &folder.path().join("./x.csv")), first);
+        assert_ne!(hash("a,0,91\n", &file), first);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 use nearcast_machine::{Span, Time};
-use serde::Serialize;
 
 use super::bandwidth::BandwidthClass;
 use super::session::Trace;
 
 /// How a trace compares with what is published of the CCTV3 day (Liu et al., section VI.A), for a
 /// report page to show.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Fit {
     /// How many sessions there are.
     pub sessions: u64,
@@ -16,6 +15,8 @@ pub struct Fit {
     pub arrivals: Vec<u32>,
     /// The fraction of sessions (first) that last at most so many seconds (second).
     pub lengths: Vec<(f64, f64)>,
+    /// The mean length, in seconds.
+    pub mean_length: f64,
     /// The fraction of all watching time that the longest tenth of sessions makes up.
     pub longest_tenth: f64,
     /// Peers of each class of bandwidth.
@@ -27,7 +28,7 @@ pub struct Fit {
 }
 
 /// A minute with many arrivals.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct FlashCrowd {
     /// Which minute of the trace.
     pub minute: usize,
@@ -38,7 +39,7 @@ pub struct FlashCrowd {
 }
 
 /// How many peers have a bandwidth.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ClassShare {
     /// Total bandwidth in kbit/s.
     pub capacity_kbit_s: u64,
@@ -49,7 +50,7 @@ pub struct ClassShare {
 }
 
 /// One published property.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Check {
     /// Of what.
     pub property: &'static str,
@@ -83,13 +84,15 @@ impl Fit {
             fractions.map(|fraction| (fraction, quantile(fraction))).collect();
         lengths.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let longest: f64 = seconds.iter().rev().take(seconds.len() / 10).sum();
+        let all: f64 = seconds.iter().sum();
         let mut fit = Fit {
             sessions: sessions.len() as u64,
             crowds: crowds(&arrivals, scale),
             population,
             arrivals,
             lengths,
-            longest_tenth: longest / seconds.iter().sum::<f64>().max(f64::MIN_POSITIVE),
+            mean_length: all / seconds.len().max(1) as f64,
+            longest_tenth: longest / all.max(f64::MIN_POSITIVE),
             classes: classes(trace),
             checks: Vec::new(),
         };
