@@ -39,20 +39,13 @@ pub(super) fn idle_round_trips(outcome: &Outcome) -> Option<Figure> {
 
 /// The distribution of round trips of each train.
 pub fn ping_histogram(trains: &[PingTrain]) -> Option<Figure> {
-    let rtts = |train: &PingTrain| {
-        train
-            .probes
-            .iter()
-            .filter_map(|probe| probe.rtt)
-            .map(|rtt| rtt as f64 / 1e6)
-            .collect::<Vec<_>>()
+    let rtts = |train: &PingTrain| -> Vec<f64> {
+        train.probes.iter().filter_map(|probe| probe.rtt).map(|rtt| rtt as f64 / 1e6).collect()
     };
-    let mut series: Vec<(String, Vec<f64>)> = trains
-        .iter()
-        .map(|train| (format!("{} - {}", train.from, train.to), rtts(train)))
-        .collect();
-    series.retain(|(_, values)| !values.is_empty());
-    let floors: Vec<f64> = trains.iter().map(|train| train.floor as f64 / 1e6).collect();
+    let answered = || trains.iter().filter(|train| train.probes.iter().any(|p| p.rtt.is_some()));
+    let series: Vec<(String, Vec<f64>)> =
+        answered().map(|train| (format!("{} - {}", train.from, train.to), rtts(train))).collect();
+    let floors: Vec<f64> = answered().map(|train| train.floor as f64 / 1e6).collect();
     (!series.is_empty()).then(|| {
         Figure::draw(
             "histogram",

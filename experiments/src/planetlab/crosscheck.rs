@@ -49,16 +49,19 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     )?;
     let stream = virtually::stream(layers)?;
     let shutdown = Shutdown::install()?;
-    let twins = twins(&plan, stream, &measured, args.draws, shutdown)?;
+    let twins = match twins(&plan, stream, &measured, args.draws, shutdown) {
+        Err(_) if shutdown.requested() => return Ok(ExitCode::from(130)),
+        twins => twins?,
+    };
     if twins.is_empty() {
-        return Err(
-            "there is no run without the switch's help, and the simulator has no switch".into()
-        );
+        return Err("there is no whole run without the switch's help, and the simulator has no \
+                    switch"
+            .into());
     }
     let rows = rows(&measured, &twins);
     write(&args.folder, &rows)?;
     let figure = crosscheck_page::figure(&measured, &rows);
-    let html = crosscheck_page::page(&measured, args.draws, &rows, &figure);
+    let html = crosscheck_page::page(&measured, (twins.len(), args.draws), &rows, &figure);
     publish(&args.folder, PAGE, &html, std::slice::from_ref(&figure))?;
     print!("{}", crosscheck_page::text(&rows));
     println!("{}", args.folder.join(PAGE).display());
@@ -73,8 +76,9 @@ fn twins<'a>(
     draws: u32,
     shutdown: Shutdown,
 ) -> Result<Vec<Twin<'a>>, Failure> {
-    let runs: Vec<&MeshRun> =
-        measured.runs.iter().filter(|run| run.system != Flavour::Switched).collect();
+    // One that was cut short is not what the plan says.
+    let whole = |run: &&MeshRun| run.system != Flavour::Switched && run.incomplete_why.is_none();
+    let runs: Vec<&MeshRun> = measured.runs.iter().filter(whole).collect();
     let each: Vec<(&MeshRun, u32)> =
         runs.iter().flat_map(|&run| (0..draws).map(move |draw| (run, draw))).collect();
     let style = "{pos}/{len} simulations [{bar:24}]  {elapsed} so far, {eta} left";

@@ -62,22 +62,28 @@ fn numbers(row: &Row) -> [String; 4] {
 }
 
 /// The whole page.
-pub(super) fn page(mininet: &MeshOutcome, draws: u32, rows: &[Row], figure: &Figure) -> String {
+///
+/// `runs` is how many were compared, and how often each was simulated.
+pub(super) fn page(
+    mininet: &MeshOutcome,
+    (runs, draws): (usize, u32),
+    rows: &[Row],
+    figure: &Figure,
+) -> String {
     let mut out = String::new();
     let title = format!("{}: simulator against Mininet", mininet.scenario);
     let _ = writeln!(
         out,
         "<header><p class=\"kicker\">nearcast &middot; sim-vs-mininet</p><h1>{}</h1>\
          <p>The same {} peers with the same upload limits, delays and moments of joining, the same \
-         settings of the engine, and a stream of the rates that Mininet's had; {} runs of each system, of \
-         which each was simulated {draws} times. These differ in what peers draw, such as whom to ask, and so \
+         settings of the engine, and a stream of the rates that Mininet's had; {runs} runs, of which each was \
+         simulated {draws} times. These differ in what peers draw, such as whom to ask, and so \
          show by how much a run in Mininet may differ from their mean by chance, 95 times in 100. Two \
          numbers agree that differ by no more, or by two points, 2 % of the stream's rate, 2 s, or 20 chunks. \
          What the simulator leaves out: frames of varying size, what a kernel and a switch take, proofs \
          that are checked, and clocks.</p></header>",
         escape(&title),
         mininet.scale.peers,
-        mininet.scale.repeat,
     );
     out.push_str("<section>\n");
     put_figure(&mut out, figure);
@@ -138,7 +144,7 @@ mod tests {
         let outcome = outcome();
         let rows = rows(&outcome, &twins(&outcome, 2, |_, run| run.seed_bytes *= 2));
         let drawn = figure(&outcome, &rows);
-        let html = page(&outcome, 2, &rows, &drawn);
+        let html = page(&outcome, (6, 2), &rows, &drawn);
         assert_eq!(html.matches("differs</span>").count(), 3, "the broadcaster of each system");
         assert!(html.contains("<svg") && html.contains("institutional"));
         assert!(html.contains("simulated 2 times"), "{html}");

@@ -45,7 +45,12 @@ pub(super) fn student(freedom: usize) -> f64 {
         2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
         2.052, 2.048, 2.045, 2.042,
     ];
-    QUANTILES.get(freedom.saturating_sub(1)).copied().unwrap_or(1.96)
+    QUANTILES.get(freedom.saturating_sub(1)).copied().unwrap_or_else(|| {
+        // Abramowitz and Stegun, 26.7.5, of the normal distribution's.
+        const NORMAL: f64 = 1.959_964;
+        let freedom = freedom as f64;
+        NORMAL + 2.3723 / freedom + 2.8225 / (freedom * freedom)
+    })
 }
 
 /// What came of a peer once it had settled.
@@ -293,6 +298,11 @@ mod tests {
         assert!((of.half.expect("more than one") - 1.9629).abs() < 1e-3, "{of:?}");
         assert_eq!(Estimate::of(&[7.0]), Some(Estimate { mean: 7.0, half: None }));
         assert_eq!(Estimate::of(&[]), None);
+        for (freedom, quantile) in
+            [(1, 12.706), (30, 2.042), (31, 2.0395), (35, 2.0301), (120, 1.9799)]
+        {
+            assert!((student(freedom) - quantile).abs() < 1e-4, "{freedom}: {}", student(freedom));
+        }
         assert_eq!(of.text(1), "3.0 ± 2.0");
     }
 

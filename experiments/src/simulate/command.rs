@@ -69,6 +69,8 @@ pub struct Args {
     bare: bool,
 }
 
+/// Why neither --scale nor --peers is taken.
+const RECORDED: &str = "a trace has as many peers as it has: leave --scale and --peers out";
 /// The most users of a day at once, at scale 1.
 const DAY_PEAK: f64 = 9_500.0;
 
@@ -76,9 +78,9 @@ const DAY_PEAK: f64 = 9_500.0;
 pub fn main(args: &Args) -> Result<ExitCode, Failure> {
     let mut scenario = SimScenario::find(&args.scenario, &args.changes)?;
     args.change(&mut scenario)?;
-    if args.threads > 1 && scenario.core.is_instant() {
+    if args.threads > 1 && scenario.core.delay == Span::ZERO {
         eprintln!(
-            "nearcast: one thread, for signalling is there at once; --delay makes more possible"
+            "nearcast: one thread, for messages may take no time; --delay makes more possible"
         );
     }
     let shutdown = Shutdown::install()?;
@@ -132,10 +134,13 @@ impl Args {
         }
         if let Some(new) = self.scale {
             for crowd in &mut scenario.populations {
-                let Crowd::Day { scale } = crowd else {
-                    return Err("--scale is for days; say --peers here".into());
-                };
-                *scale = new;
+                match crowd {
+                    Crowd::Day { scale } => *scale = new,
+                    Crowd::Trace { .. } => return Err(RECORDED.into()),
+                    Crowd::Uniform { .. } | Crowd::Crowd { .. } => {
+                        return Err("--scale is for days; say --peers here".into());
+                    }
+                }
             }
         }
         if let Some(new) = self.peers {
@@ -144,9 +149,7 @@ impl Args {
             for crowd in &mut scenario.populations {
                 match crowd {
                     Crowd::Day { scale } => *scale = f64::from(new) / DAY_PEAK,
-                    Crowd::Trace { .. } => {
-                        return Err("--peers is for crowds; a trace has as many as it has".into());
-                    }
+                    Crowd::Trace { .. } => return Err(RECORDED.into()),
                     Crowd::Uniform { peers, .. } => *peers = new,
                     Crowd::Crowd { peers, residents, .. } => {
                         *residents = (*residents).min(new.div_ceil(10));

@@ -65,22 +65,27 @@ fn shown(result: &Simulations) -> Vec<Shown> {
     }
 }
 
+/// The playback rates of some of a system's peers, in ascending order.
+struct Curve {
+    label: String,
+    colour: RGBAColor,
+    rates: Vec<f64>,
+}
+
 /// Playback rates as distributions.
 fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Figure> {
-    let shown = shown(result);
-    let curves: Vec<(String, Vec<f64>)> = runs
-        .iter()
-        .flat_map(|run| {
-            shown.iter().map(move |(name, has)| {
-                let of_class = run.sessions.iter().filter(|session| has(session));
-                let mut rates: Vec<f64> =
-                    of_class.filter_map(|session| playback_kbit(result, session)).collect();
-                rates.sort_by(f64::total_cmp);
-                (format!("{}, {name}", run.system), rates)
-            })
+    let shown = &shown(result);
+    let all = runs.iter().zip(COLOURS.into_iter().cycle()).flat_map(|(run, colour)| {
+        shown.iter().zip(1..).map(move |((name, has), class)| {
+            let of_class = run.sessions.iter().filter(|session| has(session));
+            let mut rates: Vec<f64> =
+                of_class.filter_map(|session| playback_kbit(result, session)).collect();
+            rates.sort_by(f64::total_cmp);
+            let shade = f64::from(class) / shown.len() as f64;
+            Curve { label: format!("{}, {name}", run.system), colour: colour.mix(shade), rates }
         })
-        .filter(|(_, rates)| !rates.is_empty())
-        .collect();
+    });
+    let curves: Vec<Curve> = all.filter(|curve| !curve.rates.is_empty()).collect();
     if curves.is_empty() {
         return None;
     }
@@ -98,10 +103,7 @@ fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Fig
                 "playback rate, kbit/s",
                 "share of sessions",
             )?;
-            for (at, (label, rates)) in curves.into_iter().enumerate() {
-                let [system, class] = [at / shown.len(), at % shown.len()];
-                let shade = (class + 1) as f64 / shown.len() as f64;
-                let colour = COLOURS[system % COLOURS.len()].mix(shade);
+            for Curve { label, colour, rates } in curves {
                 let count = rates.len() as f64;
                 let steps = rates.iter().enumerate().flat_map(|(n, &rate)| {
                     [(rate, n as f64 / count), (rate, (n + 1) as f64 / count)]

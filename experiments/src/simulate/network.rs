@@ -35,7 +35,7 @@ impl Core {
     }
 
     /// Whether signalling is there at once, as in the paper.
-    pub(super) fn is_instant(&self) -> bool {
+    fn is_instant(&self) -> bool {
         self.delay + self.spread == Span::ZERO
     }
 

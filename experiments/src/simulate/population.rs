@@ -64,9 +64,10 @@ impl Peers {
         let duration = last.map_or(Span::ZERO, |last| last.saturating_sub(from));
         if duration < DURATION_MIN {
             return Err(format!(
-                "{}: nobody is there {DURATION_MIN} after {from} or later, and playout begins 30s after it; \
-                 take another --from, a larger scale or another trace",
-                crowd.label()
+                "{}: nobody is there between {} and {end}, and playout begins 30s after {from}; take another \
+                 --from, a longer --duration, a larger scale or another trace",
+                crowd.label(),
+                from + DURATION_MIN
             )
             .into());
         }
@@ -219,7 +220,7 @@ mod tests {
             let peers = drawn("trace-overloaded", &crowd, from, duration);
             peers.expect_err("nobody").to_string()
         };
-        assert!(told(1961, 3600).starts_with("monday: nobody is there 40s after 1961s"));
+        assert!(told(1961, 3600).starts_with("monday: nobody is there between 2001s and 5561s"));
         write("id,arrival_s,departure_s\na,10,60\nb,60,5\n");
         let told = told(0, 3600);
         assert!(told.contains("monday.csv, line 3: session `b` departs"), "{told}");

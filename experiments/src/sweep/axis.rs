@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The setting that is a file, whose name may have points in it.
+pub(super) const TRACE: &str = "trace";
+
 /// Most values of a setting.
 const VALUES_MAX: usize = 10_000;
 
@@ -27,7 +30,8 @@ impl FromStr for Axis {
             .ok_or_else(|| format!("`{text}`: say NAME=VALUE,... or NAME=FIRST..LAST:STEP"))?;
         let mut values: Vec<String> = Vec::new();
         for item in list.split(',') {
-            let more = match item.split_once("..") {
+            let range_of = item.split_once("..").filter(|_| name.trim() != TRACE);
+            let more = match range_of {
                 Some((first, rest)) => {
                     range(first, rest).map_err(|why| format!("{name}: {why}"))?
                 }
@@ -114,6 +118,7 @@ mod tests {
         assert_eq!(values("free_riders=0..0.3:0.1"), ["0.0", "0.1", "0.2", "0.3"]);
         assert_eq!(values("resource_index=0.6..1.0:0.15"), ["0.60", "0.75", "0.90"]);
         assert_eq!(values("system=layerp2p,single-layer"), ["layerp2p", "single-layer"]);
+        assert_eq!(values("trace=../a.csv,v1..2.csv"), ["../a.csv", "v1..2.csv"]);
     }
 
     #[test]

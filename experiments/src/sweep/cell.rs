@@ -130,8 +130,8 @@ fn wait(mut child: Child, shutdown: Shutdown) -> Result<ExitStatus, Failure> {
     }
 }
 
-/// Why a process that gave no result ended: the last line that it wrote to its standard error, or
-/// else how it ended.
+/// Why a process that gave no result ended: what it called its error on standard error, or the last
+/// line there, or else how it ended.
 fn why(place: &Path, status: ExitStatus) -> String {
     let last = || -> Option<String> {
         let mut file = File::open(place.join(LOG_FILES[1])).ok()?;
@@ -140,8 +140,13 @@ fn why(place: &Path, status: ExitStatus) -> String {
         let mut bytes = Vec::new();
         file.take(ERROR_MAX).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-        Some(line.strip_prefix("nearcast: ").unwrap_or(line).to_owned())
+        let lines = || text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+        let named = |line: &str| {
+            let said = line.strip_prefix("nearcast: ").or(line.strip_prefix("error: "));
+            said.map(str::to_owned)
+        };
+        let panic = || lines().find(|line| line.contains("panicked at")).map(str::to_owned);
+        lines().find_map(named).or_else(panic).or_else(|| lines().next().map(str::to_owned))
     };
     match status.signal() {
         Some(signal) => format!("its process was killed by signal {signal}"),
@@ -180,5 +185,11 @@ mod tests {
         let said = "thread 'main' panicked\n\nnearcast: lag: too long\n\n";
         fs::write(folder.path().join(LOG_FILES[1]), said).expect("written");
         assert_eq!(ended(1 << 8), "lag: too long");
+        let said = "error: invalid value 'x'\n\nFor more information, try '--help'.\n";
+        fs::write(folder.path().join(LOG_FILES[1]), said).expect("written");
+        assert_eq!(ended(2 << 8), "invalid value 'x'");
+        let said = "thread 'main' panicked at a.rs:1:2:\nwhy\nnote: run with RUST_BACKTRACE\n";
+        fs::write(folder.path().join(LOG_FILES[1]), said).expect("written");
+        assert!(ended(101 << 8).contains("panicked at a.rs:1:2"));
     }
 }

@@ -108,6 +108,7 @@ pub fn main(args: &Args) -> Result<ExitCode, Failure> {
         None => plan.cells().collect(),
     };
     if !args.collect {
+        plan.verify()?;
         let program = env::current_exe()?;
         run(&program, &plan, &folder, &cells, args.jobs.into(), shutdown)?;
     }
@@ -207,10 +208,12 @@ fn collect(plan: &Plan, folder: &Path, cells: &[Cell], states: &[State]) -> Resu
     }
     let failed = failed.into_inner().map_err(|error| error.into_error())?;
     super::plan::replace(&folder.join(FAILED_FILE), &failed)?;
+    let [csv, parquet] = TABLE_FILES.map(|name| folder.join(name));
     if table.rows() == 0 {
+        // What there is would be another sweep's.
+        [csv, parquet].into_iter().for_each(|path| drop(fs::remove_file(path)));
         return Ok(());
     }
-    let [csv, parquet] = TABLE_FILES.map(|name| folder.join(name));
     table.write_csv(&csv)?;
     parquet::write(&table, &parquet)?;
     println!("{} and {}: {} rows", csv.display(), parquet.display(), table.rows());

@@ -10,7 +10,7 @@ use nearcast_machine::Span;
 use nearcast_sim::trace::Trace;
 use serde::{Deserialize, Serialize};
 
-use super::axis::Axis;
+use super::axis::{Axis, TRACE};
 use crate::Failure;
 use crate::result::FolderError;
 use crate::simulate::{Change, SIMULATION_FORMAT, SimScenario};
@@ -57,15 +57,16 @@ impl Plan {
     /// that only do not go together are left to their cells.
     pub fn new(scenario: &str, fixed: &[Axis], axes: Vec<Axis>) -> Result<Plan, Failure> {
         let (name, text) = SimScenario::text(scenario)?;
-        if SimScenario::read(&name, &text, &[])?.is_recorded() {
-            return Err(format!(
-                "{name} names a trace; in a sweep say --set {TRACE}=FILE, in place of any population"
-            )
-            .into());
-        }
         let located = |axes: &[Axis]| axes.iter().map(located).collect::<Result<Vec<_>, _>>();
         let (fixed, axes) = (located(fixed)?, located(&axes)?);
         let all = || fixed.iter().chain(&axes);
+        let recorded = SimScenario::read(&name, &text, &[])?.is_recorded();
+        if recorded && all().all(|axis| axis.name != TRACE) {
+            return Err(format!(
+                "{name} names a trace, which a sweep would not find: say it once more by --set {TRACE}=FILE"
+            )
+            .into());
+        }
         for (at, axis) in all().enumerate() {
             if all().take(at).any(|other| other.name == axis.name) {
                 return Err(format!("{} is said twice", axis.name).into());
@@ -104,6 +105,23 @@ impl Plan {
             );
         }
         Ok(plan)
+    }
+
+    /// Whether everything that cells read is what it was when the sweep was begun.
+    ///
+    /// # Errors
+    /// Names the trace that is not.
+    pub(super) fn verify(&self) -> Result<(), Failure> {
+        for (path, hash) in &self.traces {
+            if hash_of(Path::new(path))? != *hash {
+                return Err(format!(
+                    "{path} is not what it was when this sweep was begun; put it back, or say the whole \
+                     sweep again to begin it anew"
+                )
+                .into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes it to a folder, with the scenario that its cells run.
@@ -183,9 +201,6 @@ impl Plan {
         words
     }
 }
-
-/// The setting that is a file.
-const TRACE: &str = "trace";
 
 /// Values as cells understand them, wherever they are run: traces by their whole paths.
 fn located(axis: &Axis) -> Result<Axis, Failure> {

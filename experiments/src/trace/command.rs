@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nearcast_machine::Seed;
-use nearcast_sim::trace::{Day, Fit, Trace};
+use nearcast_sim::trace::{Day, Fit, MAX_SESSIONS, Trace};
 
 use super::{csv, figures, page};
 use crate::Failure;
@@ -62,6 +62,9 @@ fn make(file: &Path, scale: f64, seed: u64) -> Result<(), Failure> {
     let trace = Day::cctv3().generate(Seed::new(seed), scale)?;
     if trace.sessions().is_empty() {
         return Err("nobody comes on such a day; take a larger --scale".into());
+    }
+    if trace.sessions().len() > MAX_SESSIONS {
+        return Err(format!("more than {MAX_SESSIONS} sessions; take a smaller --scale").into());
     }
     // Its name alone: where it was made is nobody's business.
     let name = file.file_name().unwrap_or_default().to_string_lossy();
