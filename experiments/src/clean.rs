@@ -7,6 +7,7 @@ use crate::world::{self, Entry, Record};
 
 /// `nearcast clean`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sudo nearcast clean\n  sudo nearcast clean --force")]
 pub struct Args {
     /// Ends runs that are still going on, too
     #[arg(long)]

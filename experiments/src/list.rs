@@ -8,6 +8,7 @@ use crate::Failure;
 
 /// `nearcast list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  nearcast list")]
 pub struct Args {}
 
 /// Prints the experiments and topologies that come with nearcast.
@@ -18,7 +19,7 @@ pub fn main(_: &Args) -> Result<ExitCode, Failure> {
         let systems: Vec<&str> = scenario.systems.iter().map(|system| system.name()).collect();
         println!("  {name:<10} {}; {}", scenario.title, systems.join(", "));
     }
-    println!("  {:<10} all but fallback: `nearcast compare`", "compare");
+    println!("  {:<10} {}: `nearcast compare`", "compare", crate::run::COMPARED.join(", "));
     for name in crate::planetlab::names() {
         let found = crate::planetlab::MeshScenario::find(name)?;
         let scenario = found.ok_or("the experiments of the mesh are not there")?;

@@ -124,7 +124,8 @@ pub enum OnOff {
 /// How to behave in the mesh.
 #[derive(Debug, Clone, Args)]
 pub struct MeshPolicy {
-    /// How much to give others [default: 1Mbit/s, a broadcaster 2Mbit/s, the CDN's seed 100Mbit/s]
+    /// How much to give others [default: `mesh` 1Mbit/s, `broadcast` and `view` 2Mbit/s, `seed`
+    /// 100Mbit/s]
     #[arg(long, value_name = "RATE")]
     pub upload: Option<Bitrate>,
     /// Which system: layerp2p, single-incent or single-layer [default: layerp2p]
@@ -210,7 +211,7 @@ pub struct BroadcastArgs {
     /// Where OBS or FFmpeg publishes to
     #[arg(long, value_name = "ADDR:PORT", default_value_t = local(1935))]
     pub listen: SocketAddrV4,
-    /// Where GET /status is answered
+    /// Where GET /status and /metrics are answered
     #[arg(long, value_name = "ADDR:PORT", default_value_t = local(7936))]
     pub http: SocketAddrV4,
     /// Whether to take part in peerings

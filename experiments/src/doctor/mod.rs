@@ -11,6 +11,9 @@ use crate::Failure;
 
 /// `nearcast doctor`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sudo nearcast doctor\n  sudo nearcast doctor --json | jq .can_run"
+)]
 pub struct Args {
     /// Prints JSON instead of a table
     #[arg(long)]

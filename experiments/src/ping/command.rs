@@ -16,15 +16,15 @@ use crate::world::{self, Options, Shutdown, World};
 /// `nearcast ping TOPOLOGY`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  nearcast ping single --pairs hb-hv1,hb-hs
-  nearcast ping single --setting fig2 --pairs hb-hv1 --interval 10ms --count 1000 --stream")]
+  sudo nearcast ping single --pairs hb-hv1,hb-hs
+  sudo nearcast ping single --setting fig2 --pairs hb-hv1 --interval 10ms --count 1000 --stream")]
 pub struct Args {
     /// A topology's name (see `nearcast list`) or the path of a TOML file
     pub topology: String,
     /// Which of its settings; its own default if left out
     #[arg(long)]
     pub setting: Option<String>,
-    /// How many viewers, where the topology leaves that open
+    /// How many viewers, where the topology has such a count: of ours `single`
     #[arg(long)]
     pub viewers: Option<u32>,
     /// Pairs of hosts, FROM-TO; broadcaster to each other host if left out

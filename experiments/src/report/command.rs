@@ -8,6 +8,7 @@ use crate::{Failure, figures, planetlab, simulate};
 
 /// `nearcast report FOLDER`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  nearcast report results/compare-20261121-120000")]
 pub struct Args {
     /// A folder that a run has written: where its result.json is
     pub folder: PathBuf,

@@ -19,15 +19,15 @@ use crate::world::{Exclusive, Shutdown, find_program, find_system_program, requi
 /// What every experiment takes.
 #[derive(Debug, Clone, clap::Args)]
 struct Choices {
-    /// A third of all times: a minute becomes 20 s; of the mesh 8 peers for 30 s. For tests, as
-    /// statistics are poorer
+    /// A third of all times: a minute becomes 20 s; of an experiment of the mesh 8 peers for 30 s.
+    /// For tests, as statistics are poorer
     #[arg(long)]
     quick: bool,
     /// What every random choice is drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these systems: direct, assisted, hls; of the mesh layerp2p, single-incent,
-    /// single-layer, layerp2p+switch
+    /// Only these systems: direct, assisted, hls; of an experiment of the mesh layerp2p,
+    /// single-incent, single-layer, layerp2p+switch
     #[arg(long, visible_alias = "system", value_delimiter = ',')]
     systems: Vec<String>,
     /// Where to write; results/NAME-DATE if left out
@@ -56,6 +56,9 @@ pub struct RunArgs {
 
 /// `nearcast compare`
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  sudo nearcast compare
+  sudo nearcast compare --quick --viewers 1,4 --systems direct,assisted --out results/mine")]
 pub struct CompareArgs {
     /// These numbers of viewers in place of 1, 2, 4 and 8
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -65,7 +68,7 @@ pub struct CompareArgs {
 }
 
 /// The experiments that a comparison is made of.
-const COMPARED: [&str; 3] = ["fig2", "fig3", "single"];
+pub(crate) const COMPARED: [&str; 3] = ["fig2", "fig3", "single"];
 
 /// CDN against P2P-assisted, with everything that the paper and this project ask of it.
 pub fn compare(args: &CompareArgs) -> Result<ExitCode, Failure> {

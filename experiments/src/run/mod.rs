@@ -20,6 +20,7 @@ mod versions;
 
 pub(crate) use cast::{controller, publisher};
 pub(crate) use collect::lines;
+pub(crate) use command::COMPARED;
 pub use command::{CompareArgs, RunArgs, compare, run};
 pub(crate) use command::{alone, date};
 pub(crate) use nginx::Cdn;
