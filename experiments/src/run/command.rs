@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::plan::{Selection, Spec, repetition, runs};
 use super::progress::Progress;
-use super::session::{Common, perform};
+use super::session::{Common, counted, perform, topology};
 use super::versions;
 use crate::Failure;
 use crate::clip::{Clip, Pictures};
@@ -99,6 +99,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         )
         .into());
     }
+    if let Some(&viewers) = args.viewers.first() {
+        counted(&scenario, viewers).map_err(|error| format!("--viewers: {error}"))?;
+    }
     let specs = runs(&scenario, &args.common.selection(&args.viewers)?);
     if specs.is_empty() {
         return Err(format!("{} has none of the systems asked for", scenario.name).into());
@@ -155,7 +158,7 @@ fn execute(
     check_programs(specs)?;
     // What is wrong with a topology is said before anything is built.
     for spec in specs {
-        super::session::topology(&spec.scenario, spec.viewers)?;
+        topology(&spec.scenario, spec.viewers)?;
     }
     let shutdown = Shutdown::install()?;
     let name = command.strip_prefix("run ").unwrap_or(command);

@@ -49,14 +49,22 @@ pub(super) fn perform(
     Ok(run)
 }
 
-/// The scenario's topology with this many viewers.
+/// The scenario's topology with this many viewers, or, where they are not counted, with those that
+/// it has.
 pub(super) fn topology(scenario: &Scenario, viewers: u32) -> Result<Topology, Failure> {
-    let choice = scenario.setting.as_deref().map(Choice::setting).unwrap_or_default();
-    // A topology whose viewers are not counted has the viewers that it has.
-    match ping::topology(&scenario.topology, &choice.clone().with_count("viewers", viewers)) {
-        Ok(topology) => Ok(topology),
-        Err(_) => ping::topology(&scenario.topology, &choice),
-    }
+    counted(scenario, viewers).or_else(|_| ping::topology(&scenario.topology, &choice(scenario)))
+}
+
+/// The scenario's topology with this many viewers.
+///
+/// # Errors
+/// Also if its viewers are not counted.
+pub(super) fn counted(scenario: &Scenario, viewers: u32) -> Result<Topology, Failure> {
+    ping::topology(&scenario.topology, &choice(scenario).with_count("viewers", viewers))
+}
+
+fn choice(scenario: &Scenario) -> Choice {
+    scenario.setting.as_deref().map(Choice::setting).unwrap_or_default()
 }
 
 /// How long a publisher may take to end after its clip has.
