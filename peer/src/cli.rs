@@ -197,6 +197,9 @@ pub struct TrackerArgs {
     /// Most peers of one host and stream
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub host_peers: u16,
+    /// Most streams that are there because one host spoke of them first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub host_streams: u16,
     /// Write events to FILE as JSON lines, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,

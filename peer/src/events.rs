@@ -385,6 +385,14 @@ pub enum Event {
         /// Stream time now, ms.
         to: u32,
     },
+    /// A live stream has more chunks in a playback lag than the mesh's window holds: nobody can have
+    /// all of it by the mesh.
+    Outgrown {
+        /// Of this stream.
+        stream: String,
+        /// Which of its layers, from 0.
+        layer: u8,
+    },
     /// In the mesh a frame was released without some of its slices, which did not come in time.
     Torn {
         /// Of this stream.

@@ -83,11 +83,9 @@ fn of_mesh(samples: &mut Samples, stream: &str, mesh: &MeshStatus) {
     if let Some(offload) = mesh.offload {
         samples.add("gauge", "nearcast_mesh_offload_ratio", &name, offload);
     }
-    for (source, count) in [
-        ("neighbour", mesh.chunks_neighbours),
-        ("push", mesh.chunks_push),
-        ("fallback", mesh.chunks_fallback),
-    ] {
+    for (source, count) in
+        [("neighbour", mesh.chunks_neighbours), ("fallback", mesh.chunks_fallback)]
+    {
         let labels = [("stream", stream), ("source", source)];
         samples.add("counter", "nearcast_mesh_chunks_total", &labels, count as f64);
     }

@@ -61,8 +61,6 @@ pub struct MeshStatus {
     pub neighbours: Vec<MeshNeighbour>,
     /// That came from neighbours.
     pub chunks_neighbours: u64,
-    /// That the switch pushed.
-    pub chunks_push: u64,
     /// That the seed beside the CDN gave, for want of anybody else.
     pub chunks_fallback: u64,
     /// The share of what came that did not burden the CDN; nothing before something came.

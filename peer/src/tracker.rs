@@ -92,6 +92,7 @@ pub(crate) async fn run(
         streams: args.streams,
         peers: args.peers,
         host_peers: Some(args.host_peers),
+        host_streams: Some(args.host_streams),
         ..Settings::default()
     };
     let machine = Tracker::new(settings, seed);

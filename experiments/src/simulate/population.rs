@@ -120,12 +120,12 @@ fn stays(crowd: &Crowd, seed: Seed) -> Result<Vec<Stay>, Failure> {
     })
 }
 
-/// The sessions of a trace; who comes again has another name.
+/// The sessions of a trace; who comes again has another name, and nobody a server's.
 fn recorded(trace: &Trace) -> Vec<Stay> {
     let since = |time: Time| time.since(Time::ZERO);
     let names = trace.population(|_| Default::default()).into_iter().map(|node| node.name);
     let stay = |(session, name): (&Session, Box<str>)| Stay {
-        name,
+        name: format!("v,{name}").into(),
         arrive: since(session.arrival),
         depart: Some(since(session.departure)),
         capacity: session.capacity,
@@ -199,9 +199,9 @@ mod tests {
         assert_eq!(
             times,
             [
-                ("ann", after(0), after(50_000)),
-                ("ben", after(10_000), after(80_500)),
-                ("ann 2", after(60_000), after(70_000)),
+                ("v,ann", after(0), after(50_000)),
+                ("v,ben", after(10_000), after(80_500)),
+                ("v,ann,2", after(60_000), after(70_000)),
             ]
         );
         // By Table II, of the classes 448, 3000 and 256.

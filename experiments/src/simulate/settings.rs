@@ -113,6 +113,16 @@ impl SimScenario {
         let wrong = |what: String| format!("{}: {what}", self.name);
         let viewer = of(mesh::Settings::of(system)).map_err(wrong)?;
         let source = of(mesh::Settings { upload: self.source, ..mesh::Settings::source(system) });
+        let in_lag =
+            self.stream.chunks_per_s().into_iter().fold(0.0, f64::max) * viewer.lag.as_secs_f64();
+        if in_lag > f64::from(viewer.window) {
+            return Err(wrong(format!(
+                "a layer has {in_lag:.0} chunks in a playback lag, and engine.window holds {}: take a lower \
+                 rate, a shorter engine.lag or a larger engine.window",
+                viewer.window
+            ))
+            .into());
+        }
         Ok(Kit { stream: self.stream, viewer, source: source.map_err(wrong)? })
     }
 }
@@ -171,6 +181,9 @@ mod tests {
         assert!(told("engine.upload=1Mbit/s").contains("population"));
         assert!(told("engine").contains("NAME=VALUE"));
         assert!(told("engine..lag=2s").contains("no setting's name"));
+        let many = find(&["engine.lag=60s", "engine.window=1000"]).expect("settings");
+        let told = many.check().expect_err("more than the window").to_string();
+        assert!(told.contains("in a playback lag, and engine.window holds 1000"), "{told}");
         let apart = find(&["engine.neighbours_min=30"]).expect("a setting");
         let told = apart.check().expect_err("above the most").to_string();
         assert!(told.contains("neighbours_min is above neighbours_max"), "{told}");

@@ -90,6 +90,7 @@ impl MeshNode {
                 let settings = tracker::Settings {
                     tokens: false,
                     host_peers: None,
+                    host_streams: None,
                     ..tracker::Settings::default()
                 };
                 MeshNode::Tracker(Tracker::new(settings, seed))

@@ -234,6 +234,12 @@ impl Swarm {
     pub(crate) fn drain_source(&mut self, name: &StreamName, net: &mut Net, journal: &Journal) {
         while let Some(news) = self.poll(net) {
             if let News::Event(event) = news {
+                if let Event::Outgrown { .. } = event {
+                    tracing::warn!(
+                        "{name} has more chunks in the mesh's lag than its window holds: viewers lack \
+                         some or all; give everybody a larger window or a shorter lag by --settings"
+                    );
+                }
                 journal.note(event_of(name.as_str(), event));
             }
         }
@@ -284,8 +290,8 @@ impl Swarm {
 
     /// Chunks that were missing and came, by whichever way.
     pub(crate) fn came(&self) -> u64 {
-        let Statistics { chunks_neighbours, chunks_push, chunks_fallback, .. } = self.statistics();
-        chunks_neighbours + chunks_push + chunks_fallback
+        let Statistics { chunks_neighbours, chunks_fallback, .. } = self.statistics();
+        chunks_neighbours + chunks_fallback
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn event_of(stream: &str, event: EngineEvent) -> Event {
         }
         EngineEvent::Started { time } => Event::Playout { stream, time },
         EngineEvent::Resynced { from, to } => Event::Resynced { stream, from, to },
+        EngineEvent::Outgrown { layer } => Event::Outgrown { stream, layer },
     }
 }
 
@@ -89,7 +90,6 @@ pub(crate) fn status_of(swarm: &Swarm) -> MeshStatus {
         unserved_rounds: neighbour.unserved_rounds,
         held: neighbour.held,
     });
-    let by_peers = statistics.chunks_neighbours + statistics.chunks_push;
     MeshStatus {
         upload: swarm.settings().upload.bits_per_sec(),
         pace: swarm.pace().bits_per_sec(),
@@ -97,9 +97,9 @@ pub(crate) fn status_of(swarm: &Swarm) -> MeshStatus {
         layers: layers.collect(),
         neighbours: neighbours.collect(),
         chunks_neighbours: statistics.chunks_neighbours,
-        chunks_push: statistics.chunks_push,
         chunks_fallback: statistics.chunks_fallback,
-        offload: (swarm.came() > 0).then(|| by_peers as f64 / swarm.came() as f64),
+        offload: (swarm.came() > 0)
+            .then(|| statistics.chunks_neighbours as f64 / swarm.came() as f64),
         duplicates: statistics.duplicates,
         late: statistics.late,
         refused: statistics.refused,

@@ -154,10 +154,10 @@ impl Day {
         let parts = self.lengths.parts.iter().all(|(weight, part)| {
             within(0.0..=1e6, *weight)
                 && within(1.0..=DAY, part.median)
-                && within(0.0..=5.0, part.sigma)
+                && within(0.01..=5.0, part.sigma)
         });
         let weight: f64 = self.lengths.parts.iter().map(|(weight, _)| weight).sum();
-        let allowed = "parts with weights, medians from 1 s to a day and deviations from 0 to 5";
+        let allowed = "parts with weights, medians from 1 s to a day and deviations from 0.01 to 5";
         check(parts && weight > 0.0 && self.lengths.parts.len() <= 100, "lengths", allowed)?;
         check(within(0.0..=3_600.0, self.lengths.least), "lengths.least", "0 to 3600 seconds")
     }

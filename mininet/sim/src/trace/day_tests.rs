@@ -65,6 +65,7 @@ fn a_day_that_cannot_be_is_refused() {
     assert_eq!(refused(&|day| day.crowds[0].minutes = 0.0), "crowds");
     assert_eq!(refused(&|day| day.lengths.parts.clear()), "lengths");
     assert_eq!(refused(&|day| day.lengths.parts[0].1.median = f64::NAN), "lengths");
+    assert_eq!(refused(&|day| day.lengths.parts[0].1.sigma = 0.0), "lengths");
     assert_eq!(refused(&|day| day.lengths.least = -1.0), "lengths.least");
     for scale in [-1.0, f64::NAN, 1e9] {
         let error = Day::cctv3().generate(Seed::new(1), scale).expect_err("refused");
@@ -79,7 +80,7 @@ proptest! {
         seed: u64,
         levels in prop::collection::vec(0.0f64..50.0, 2..8),
         median in 1.0f64..86_400.0,
-        sigma in 0.0f64..5.0,
+        sigma in 0.01f64..5.0,
         hour in 0.0f64..23.0,
     ) {
         let last = levels.len() - 1;

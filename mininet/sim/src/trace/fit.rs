@@ -126,7 +126,10 @@ impl Fit {
         };
         let shortest = self.lengths.first().map_or(0.0, |(_, secs)| *secs);
         let longest = self.lengths.last().map_or(0.0, |(_, secs)| *secs);
-        let minute = |minute: usize| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let minute = |minute: usize| match minute / 1_440 {
+            0 => format!("{:02}:{:02}", minute / 60, minute % 60),
+            days => format!("{:02}:{:02} of day {}", minute / 60 % 24, minute % 60, days + 1),
+        };
         let crowds: Vec<String> = self
             .crowds
             .iter()
@@ -168,7 +171,7 @@ impl Fit {
                 "the peak",
                 "between 18:00 and 22:00".to_owned(),
                 minute(busiest),
-                (18 * 60..22 * 60).contains(&busiest),
+                (18 * 60..22 * 60).contains(&(busiest % 1_440)),
             ),
             check(
                 "shortest session",

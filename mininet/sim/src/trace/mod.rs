@@ -5,7 +5,7 @@
 //!
 //! | column | |
 //! | --- | --- |
-//! | `id` | who, 1 to 64 bytes of UTF-8 without a comma; may come again after leaving |
+//! | `id` | who, 1 to 64 bytes of UTF-8 without a comma, not beginning with `#`; may come again after leaving |
 //! | `arrival_s` | seconds since the start of the trace, 0 to 366 days, to the nanosecond |
 //! | `departure_s` | likewise, after the arrival |
 //! | `capacity_kbit_s` | the peer's bandwidth in kbit/s, 0 to 10^9; may be left out |

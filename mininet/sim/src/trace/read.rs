@@ -151,8 +151,8 @@ impl Columns {
             return Err(Fault::Fields { found, expected: self.count });
         }
         let id = record[self.id];
-        if id.is_empty() || id.len() > MAX_ID {
-            return Err(field(ID, id, "1 to 64 bytes"));
+        if id.is_empty() || id.len() > MAX_ID || id.starts_with('#') {
+            return Err(field(ID, id, "1 to 64 bytes that do not begin with #"));
         }
         let time = |column, index: usize| {
             let expected = "a number of seconds from 0 to 366 days";

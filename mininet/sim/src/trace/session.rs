@@ -62,14 +62,15 @@ impl Trace {
     }
 
     /// The sessions as nodes of a simulation, with the access link that `access` gives each. A node
-    /// is named by its user, and from the second session on also by its number (`u7`, `u7 2`).
+    /// is named by its user, and from the second session on also by its number (`u7`, `u7,2`): a
+    /// comma is in nobody's id.
     pub fn population<'a>(&'a self, mut access: impl FnMut(&Session) -> Access) -> Vec<NodeSpec> {
         let mut stays: HashMap<&'a str, u32> = HashMap::new();
         let node = |session: &'a Session| {
             let Session { id, arrival, departure, .. } = session;
             let stay = stays.entry(id).or_default();
             *stay += 1;
-            let name = if *stay == 1 { id.clone() } else { format!("{id} {stay}").into() };
+            let name = if *stay == 1 { id.clone() } else { format!("{id},{stay}").into() };
             NodeSpec {
                 arrive: *arrival,
                 depart: Some(*departure),
@@ -113,7 +114,7 @@ mod tests {
         let trace = Trace::new(sessions.clone()).expect("one after the other");
         let names: Vec<_> =
             trace.population(|_| Access::default()).into_iter().map(|node| node.name).collect();
-        assert_eq!(names, ["a", "b", "a 2"].map(Box::from));
+        assert_eq!(names, ["a", "b", "a,2"].map(Box::from));
 
         let mut twice = sessions;
         twice.push(session("b", 19, 30));

@@ -15,11 +15,9 @@ pub enum Input<P> {
     },
     /// The tracker's answer about this stream.
     Tracker(Answer),
-    /// A chunk that this peer has from elsewhere: the encoder, or RTMP from the CDN. Live: its time
-    /// is the stream's present.
+    /// A chunk that this peer has from elsewhere: the encoder, RTMP from the CDN, or the switch.
+    /// Live: its time is the stream's present.
     Publish(Chunk<P>),
-    /// Chunks from this peer come unasked from now on (the switch's push); `None`: no more.
-    Push(Option<PeerId>),
     /// This source has everything (the CDN seed), and is asked per chunk for what no neighbour
     /// delivered in time; `None`: no more.
     Fallback(Option<PeerId>),
@@ -77,6 +75,12 @@ pub enum Event {
         from: u32,
         /// Stream time in ms, now.
         to: u32,
+    },
+    /// A live layer has more chunks in a playback lag than the window holds, so that others cannot
+    /// have all of it. Once.
+    Outgrown {
+        /// Which, from 0.
+        layer: u8,
     },
 }
 

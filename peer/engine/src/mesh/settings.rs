@@ -289,6 +289,19 @@ impl Settings {
         if self.round.as_millis() == 0 {
             return wrong(format!("round = {}: it takes a millisecond at least", self.round));
         }
+        if self.piggyback >= self.round {
+            let round = self.round;
+            return wrong(format!("piggyback = {}: less than a round, {round}", self.piggyback));
+        }
+        if self.silence <= self.round {
+            let round = self.round;
+            return wrong(format!("silence = {}: more than a round, {round}", self.silence));
+        }
+        if self.epsilon.bits_per_sec() == 0 {
+            return wrong(
+                "epsilon = 0: it is positive, or who gave nothing has no share".to_owned(),
+            );
+        }
         if self.neighbours_max > NEIGHBOURS_MAX {
             let most = format!("{NEIGHBOURS_MAX} at most");
             return wrong(format!("neighbours_max = {}: {most}", self.neighbours_max));

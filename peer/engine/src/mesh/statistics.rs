@@ -13,8 +13,6 @@ pub struct Statistics {
     pub regular_layers: u8,
     /// Chunks that came, by source: neighbours.
     pub chunks_neighbours: u64,
-    /// As above: the push.
-    pub chunks_push: u64,
     /// As above: the fallback.
     pub chunks_fallback: u64,
     /// Chunks that were there already.

@@ -3,7 +3,7 @@
 use nearcast_engine::mesh::tracker::{Answer, Question};
 use nearcast_engine::mesh::{
     Body, BufferMap, Chunk, Event, Input, LayerBits, Lc, News, PeerId, Report, Request, SEQ_MAX,
-    Settings, Size, System, Tag,
+    Settings, Size, System,
 };
 use nearcast_machine::Span;
 
@@ -243,24 +243,4 @@ fn a_false_tracker_cannot_make_a_peer_ask_for_ever_or_remember_without_end() {
     alone.told_of(1000..100_000);
     let sought = alone.accept_all(false).len();
     assert_eq!(sought, 10, "as many as are wanted, however many there are");
-}
-
-#[test]
-fn the_push_is_believed_only_of_its_source() {
-    let mut alone = Alone::new(Settings::default());
-    alone.input(Input::Push(Some(FRIEND)));
-    let now = newest(alone.now);
-    let body = |seq| Body::Chunk { chunk: chunk(0, seq), news: None };
-    alone.raw(FOE, 0, body(now));
-    alone.raw(FRIEND, 5, body(now));
-    assert_eq!(held(&alone), 0);
-    alone.raw(FRIEND, 0, body(now));
-    assert_eq!(held(&alone), 1);
-    let lasts = Tag::new(true, true, 0);
-    let huge = Chunk { payload: Size(2000), tag: lasts, ..chunk(0, now + 1) };
-    alone.raw(FRIEND, 0, Body::Chunk { chunk: huge, news: None });
-    assert_eq!(held(&alone), 1);
-    alone.input(Input::Push(None));
-    alone.raw(FRIEND, 0, body(now + 1));
-    assert_eq!(held(&alone), 1);
 }

@@ -1,7 +1,8 @@
 //! The rules of the two schedulers, each on its own.
 
 use nearcast_engine::mesh::{
-    Body, BufferMap, Event, Input, Lc, News, PeerId, Relation, Report, Request, Settings, System,
+    Body, BufferMap, Event, Input, LayerBits, Lc, News, PeerId, Relation, Report, Request, SEQ_MAX,
+    Settings, System,
 };
 use nearcast_machine::{Bitrate, Span};
 
@@ -229,6 +230,41 @@ fn a_request_is_served_within_t_less_the_round_trip_or_not_at_all() {
 }
 
 #[test]
+fn what_has_expired_takes_no_room_from_what_is_asked_for_next() {
+    // A chunk takes a second, so that nothing is served when the first request expires.
+    let (mut alone, now) = supplier(with_upload(Settings::source(System::LayerP2p), 10));
+    assert!(alone.initiate(A));
+    alone.news(A, None, wants(now - 128..now));
+    alone.run_millis(1010);
+    alone.news(A, None, wants(now - 40..now));
+    let statistics = alone.peer.statistics();
+    assert_eq!((statistics.requests, statistics.requests_refused), (168, 0));
+    assert!(statistics.requests_expired > 120, "{}", statistics.requests_expired);
+}
+
+#[test]
+fn a_neighbour_that_knows_nothing_does_not_say_where_the_window_ends() {
+    let asked = |others: u64| {
+        let mut alone = Alone::new(Settings { queue: 4096, ..Settings::default() });
+        assert!(alone.initiate(A));
+        let layer = LayerBits { base: SEQ_MAX, kbits: 0, words: &[] };
+        let nothing = BufferMap::new((0..3).map(|_| layer));
+        for other in (0..others).map(|n| PeerId(100 + n)) {
+            assert!(alone.initiate(other));
+            alone.news(other, Some(&nothing), None);
+        }
+        let now = newest(alone.now);
+        alone.news(A, Some(&map(3, now - 600..now)), None);
+        alone.take_to(A);
+        alone.run_millis(1150);
+        alone.requests_to(A).len()
+    };
+    let alone = asked(0);
+    assert!(alone > 3 * 550, "{alone}");
+    assert_eq!(asked(3), alone, "newcomers have nothing to tell");
+}
+
+#[test]
 fn the_upload_rate_is_kept() {
     let (mut alone, now) = supplier(with_upload(Settings::source(System::LayerP2p), 500));
     for peer in [A, B] {
@@ -435,19 +471,13 @@ fn initiators_and_receptors_are_credited_differently() {
 }
 
 #[test]
-fn the_push_is_taken_unasked_and_the_fallback_asked_for_what_nobody_brought_in_time() {
-    let switch = PeerId(99);
+fn what_is_live_is_taken_unasked_and_the_fallback_asked_for_what_nobody_brought_in_time() {
     let mut alone = Alone::new(Settings::default());
-    alone.input(Input::Push(Some(switch)));
     alone.input(Input::Fallback(Some(B)));
     assert_eq!(alone.accept_all(true), [B]);
     let now = newest(alone.now);
-    let pushed = |alone: &mut Alone, seq| {
-        let body = Body::Chunk { chunk: chunk(0, seq), news: None };
-        alone.raw(switch, 0, body);
-    };
     for seq in (now - 100..=now).filter(|seq| seq % 10 != 0) {
-        pushed(&mut alone, seq);
+        alone.input(Input::Publish(chunk(0, seq)));
     }
     assert_eq!(alone.peer.held(0), 91 - 1, "the first one that came begins the window");
     alone.news(B, Some(&map(1, now - 600..now)), None);
@@ -468,7 +498,6 @@ fn the_push_is_taken_unasked_and_the_fallback_asked_for_what_nobody_brought_in_t
     assert!(asked.contains(&((now - 90) / 10 * 10)), "{asked:?}");
     assert!(asked.iter().all(|seq| seq % 10 == 0 || *seq > now), "{asked:?}");
     assert_eq!(alone.peer.statistics().chunks_fallback as usize, asked.len());
-    assert_eq!(alone.peer.statistics().chunks_push, 90);
     assert!(alone.events.contains(&Event::Met { peer: B, relation: Relation::Fallback }));
 }
 
@@ -492,4 +521,37 @@ fn of_a_stream_that_has_ended_the_fallback_brings_the_last_chunk() {
     let released: Vec<u32> = alone.released.iter().map(|chunk| chunk.lc.seq).collect();
     assert!(released.len() > 200, "{released:?}");
     assert_eq!(released, (released[0]..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_missed_before_anything_was_due() {
+    let (mut alone, requests) = receiver(Settings::default());
+    // Of layer 3 a chunk that is due in 20 s, and nothing else comes.
+    let ahead = newest(alone.now) - 200;
+    assert!(requests.contains(&Lc { layer: 2, seq: ahead }));
+    alone.give(A, chunk(2, ahead));
+    for second in 0..30 {
+        let now = newest(alone.now);
+        alone.news(A, Some(&map(3, now - 600..now)), None);
+        alone.run_millis(1000);
+        let due = alone.peer.statistics().layers.map(|layer| layer.due);
+        let started = alone.events.iter().any(|event| matches!(event, Event::Started { .. }));
+        assert_eq!(started, second > 18, "after {second} s");
+        assert_eq!(started, due.iter().any(|&due| due > 0), "{due:?} after {second} s");
+    }
+}
+
+#[test]
+fn a_live_layer_that_does_not_fit_into_the_window_is_told_once() {
+    // 30 s of 20 chunks a second are 600.
+    for (window, told) in [(640, 0), (512, 1)] {
+        let settings = Settings { window, ..Settings::source(System::LayerP2p) };
+        let mut alone = Alone::new(settings);
+        for _ in 0..1000 {
+            alone.input(Input::Publish(chunk(1, newest(alone.now))));
+            alone.run_millis(50);
+        }
+        let events = alone.events.iter().filter(|event| **event == Event::Outgrown { layer: 1 });
+        assert_eq!(events.count(), told, "a window of {window}");
+    }
 }

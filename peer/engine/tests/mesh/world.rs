@@ -94,8 +94,12 @@ impl World {
     /// A world with a tracker and nobody in it.
     pub(crate) fn new(seed: u64) -> World {
         let seed = Seed::new(seed);
-        let settings =
-            tracker::Settings { tokens: false, host_peers: None, ..tracker::Settings::default() };
+        let settings = tracker::Settings {
+            tokens: false,
+            host_peers: None,
+            host_streams: None,
+            ..tracker::Settings::default()
+        };
         World {
             now: Time::ZERO,
             network: Network::default(),

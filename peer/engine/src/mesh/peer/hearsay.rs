@@ -36,7 +36,10 @@ impl<P: Payload> Peer<P> {
             for map in maps.iter().filter(|map| map.layers() > layer) {
                 bases.extend(Some(map.base(layer)).filter(|&base| base < SEQ_MAX));
                 rates.extend(map.rate(layer));
-                end = map.end(layer).max(end);
+                // Of a map without any the end is where its owner's window begins, if it knows.
+                if !map.bits(layer).is_empty() {
+                    end = map.end(layer).max(end);
+                }
             }
             Said { base: median(&bases), rate: median(&rates), end }
         };

@@ -71,7 +71,6 @@ pub struct Peer<P> {
     pace: Pace,
     /// Whom the last chunk went to.
     served: usize,
-    push: Option<PeerId>,
     fallback: Option<PeerId>,
     /// When it may be sought next.
     fallback_from: Time,
@@ -95,6 +94,8 @@ pub struct Peer<P> {
     /// The unit that was released last, and its layer.
     played: Option<(u32, u8)>,
     started: bool,
+    /// Whether it was told that a live layer does not fit into the window.
+    outgrown: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,6 @@ impl<P: Payload> Peer<P> {
             bucket: Bucket::new(settings.upload, burst),
             pace: Pace::new(settings.upload),
             served: 0,
-            push: None,
             fallback: None,
             fallback_from: Time::ZERO,
             rates: vec![None; layers.into()],
@@ -151,6 +151,7 @@ impl<P: Payload> Peer<P> {
             play_at: None,
             played: None,
             started: false,
+            outgrown: false,
             settings,
         }
     }
@@ -244,7 +245,6 @@ impl<P: Payload> Machine for Peer<P> {
             Input::Message { from, message } => self.message(now, from, message),
             Input::Tracker(answer) => self.tracker(now, answer),
             Input::Publish(chunk) => self.publish(now, chunk),
-            Input::Push(source) => self.push = source,
             Input::Fallback(source) => self.set_fallback(now, source),
             Input::Shun(peer) => self.shun(now, peer, Cause::Shunned),
             Input::Leave => return self.leave(now),

@@ -92,7 +92,9 @@ impl<P: Payload> Peer<P> {
             match own.first_from(base) {
                 Some(first) if median.min(first.seq) > base => {
                     let base = median.min(first.seq);
-                    self.pass(layer, base - 1);
+                    if self.started {
+                        self.pass(layer, base - 1);
+                    }
                     self.layers[layer].advance(base);
                 }
                 Some(_) => {}

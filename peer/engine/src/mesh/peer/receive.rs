@@ -5,7 +5,7 @@ use nearcast_machine::Time;
 use super::super::clock::Claim;
 use super::super::layer::Inserted;
 use super::super::neighbour::State;
-use super::super::{Body, Cause, Chunk, Message, News, Payload, PeerId, Relation};
+use super::super::{Body, Cause, Chunk, Event, Lc, Message, News, Payload, PeerId, Relation};
 use super::Peer;
 
 /// By whom a chunk came.
@@ -13,7 +13,7 @@ use super::Peer;
 enum Origin {
     /// By a neighbour that was asked, the fallback among them.
     Neighbour(usize),
-    /// By the switch, or from the encoder: live and unasked.
+    /// From the encoder, the CDN or the switch: live and unasked.
     Live,
 }
 
@@ -24,10 +24,6 @@ impl<P: Payload> Peer<P> {
         match body {
             Body::Seek { key } => return self.sought(now, from, key),
             Body::Confirm { key: theirs } => return self.confirmed(now, from, key, theirs),
-            Body::Chunk { chunk, news: None } if self.push == Some(from) && key == 0 => {
-                self.statistics.chunks_push += u64::from(self.live(now, chunk));
-                return;
-            }
             _ => {}
         }
         let known = self.roster.find(from).filter(|&at| self.roster.at(at).key_in == key);
@@ -105,29 +101,31 @@ impl<P: Payload> Peer<P> {
         }
     }
 
-    /// Takes a chunk from the encoder's side.
+    /// Takes a live chunk.
     pub(super) fn publish(&mut self, now: Time, chunk: Chunk<P>) {
-        self.live(now, chunk);
-    }
-
-    /// Takes a live chunk; answers whether it was missing.
-    fn live(&mut self, now: Time, chunk: Chunk<P>) -> bool {
-        let seq = chunk.lc.seq;
-        let fits = |chunk: &Chunk<P>| chunk.payload.size() <= self.settings.lc_max.into();
-        if !fits(&chunk) {
+        let Lc { layer: number, seq } = chunk.lc;
+        if chunk.payload.size() > self.settings.lc_max.into() {
             self.statistics.refused += 1;
-            return false;
+            return;
         }
         self.clock.publish(now, chunk.time);
-        if let Some(layer) = self.layers.get_mut(usize::from(chunk.lc.layer)) {
+        let position = self.position(now);
+        if let Some(layer) = self.layers.get_mut(usize::from(number)) {
             match layer.held() {
                 0 if !layer.is_placed() || seq >= layer.limit() => layer.restart(seq),
-                // The stream outgrows the window.
-                _ if seq >= layer.limit() => layer.advance(seq - (self.settings.window - 1)),
+                _ if seq >= layer.limit() => {
+                    layer.advance(seq - (self.settings.window - 1));
+                    let first = layer.first_from(layer.base()).map(|first| i64::from(first.time));
+                    // What is gone then had yet to be due.
+                    if !self.outgrown && first > position {
+                        self.outgrown = true;
+                        self.event(Event::Outgrown { layer: number });
+                    }
+                }
                 _ => {}
             }
         }
-        self.insert(now, Origin::Live, chunk) == Inserted::New
+        self.insert(now, Origin::Live, chunk);
     }
 
     /// Puts a chunk into the exchange window, if it belongs there.

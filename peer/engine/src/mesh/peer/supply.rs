@@ -31,6 +31,8 @@ impl<P: Payload> Peer<P> {
         let neighbour = self.roster.at_mut(at);
         let patience = request.patience.min(self.settings.round);
         let deadline = now + patience.saturating_sub(neighbour.round_trip.unwrap_or_default());
+        // What came too late to be served takes no room from what comes now.
+        self.statistics.requests_expired += u64::from(neighbour.queue.purge(now));
         let taken = neighbour.queue.push(&request.wanted, deadline, self.settings.queue);
         let waits = !neighbour.queue.is_empty();
         self.roster.set_waiting(at, waits);

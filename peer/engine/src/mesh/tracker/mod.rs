@@ -4,6 +4,7 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use nearcast_machine::{Machine, Rng, Seed, Span, Time};
@@ -11,7 +12,7 @@ use nearcast_media::StreamId;
 use rand::RngCore;
 
 use super::PeerId;
-use swarm::Swarm;
+use swarm::{Swarm, host};
 
 /// What a peer tells the tracker about a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,9 @@ pub struct Settings {
     /// Most peers of one host and stream, a host being what [`PeerId`]s have in common above their
     /// lowest 16 bits, where a port stands: 16. `None` where ids are no addresses.
     pub host_peers: Option<u16>,
+    /// Most streams that are there because one host spoke of them first, so that none can take the
+    /// room of all: 100. `None` where ids are no addresses.
+    pub host_streams: Option<u16>,
 }
 
 impl Default for Settings {
@@ -92,6 +96,7 @@ impl Default for Settings {
             streams: 10_000,
             peers: 100_000,
             host_peers: Some(16),
+            host_streams: Some(100),
         }
     }
 }
@@ -104,7 +109,8 @@ impl Default for Settings {
 /// use nearcast_machine::{Machine, Seed, Time};
 /// use nearcast_media::StreamId;
 ///
-/// let settings = Settings { tokens: false, host_peers: None, ..Settings::default() };
+/// let settings =
+///     Settings { tokens: false, host_peers: None, host_streams: None, ..Settings::default() };
 /// let mut tracker = Tracker::new(settings, Seed::new(7).derive("tracker"));
 /// let stream = StreamId([1; 8]);
 /// for peer in [PeerId(1), PeerId(2)] {
@@ -120,6 +126,8 @@ pub struct Tracker {
     key: [u8; 32],
     rng: Rng,
     streams: BTreeMap<StreamId, Swarm>,
+    /// How many of them each host spoke of first.
+    opened: BTreeMap<u64, u16>,
     outputs: VecDeque<Output>,
     /// When streams are next looked through for peers that have gone.
     sweep: Option<Time>,
@@ -135,6 +143,7 @@ impl Tracker {
             key,
             rng: seed.derive("tracker lists").rng(),
             streams: BTreeMap::new(),
+            opened: BTreeMap::new(),
             outputs: VecDeque::new(),
             sweep: None,
         }
@@ -151,9 +160,8 @@ impl Tracker {
     }
 
     fn announce(&mut self, now: Time, from: PeerId, stream: StreamId, want: u8) {
-        let room = self.streams.len() < self.settings.streams;
-        if !self.streams.contains_key(&stream) && room {
-            self.streams.insert(stream, Swarm::default());
+        if !self.streams.contains_key(&stream) {
+            self.open(host(from), stream);
         }
         let mut peers = Vec::new();
         if let Some(swarm) = self.streams.get_mut(&stream) {
@@ -163,6 +171,16 @@ impl Tracker {
             self.sweep.get_or_insert(now + life);
         }
         self.outputs.push_back(Output { to: from, stream, answer: Answer::Peers(peers) });
+    }
+
+    /// Makes room for a stream of which a host speaks first, if there is any.
+    fn open(&mut self, by: u64, stream: StreamId) {
+        let Settings { streams, host_streams, .. } = self.settings;
+        let own = self.opened.get(&by).copied().unwrap_or_default();
+        if self.streams.len() < streams && host_streams.is_none_or(|most| own < most) {
+            self.streams.insert(stream, Swarm::of(by));
+            self.opened.insert(by, own.saturating_add(1));
+        }
     }
 
     /// A keyed hash of the asker and the time, as in DTLS cookies (RFC 6347 4.2.1).
@@ -189,6 +207,16 @@ impl Tracker {
     }
 }
 
+/// Counts a stream that is over no longer among those of its host.
+fn forget(opened: &mut BTreeMap<u64, u16>, swarm: &Swarm) {
+    if let Entry::Occupied(mut count) = opened.entry(swarm.opener()) {
+        match *count.get() {
+            0 | 1 => drop(count.remove()),
+            more => *count.get_mut() = more - 1,
+        }
+    }
+}
+
 impl Machine for Tracker {
     type Input = Input;
     type Output = Output;
@@ -206,6 +234,7 @@ impl Machine for Tracker {
                 if let Some(swarm) = self.streams.get_mut(&stream) {
                     swarm.remove(from);
                     if swarm.len() == 0 {
+                        forget(&mut self.opened, swarm);
                         self.streams.remove(&stream);
                     }
                 }
@@ -219,6 +248,9 @@ impl Machine for Tracker {
         }
         self.streams.retain(|_, swarm| {
             swarm.expire(now);
+            if swarm.len() == 0 {
+                forget(&mut self.opened, swarm);
+            }
             swarm.len() > 0
         });
         // Looking eight times per life, nobody is kept for more than an eighth longer than it said.

@@ -8,14 +8,25 @@ use rand::Rng as _;
 use crate::mesh::PeerId;
 
 /// Peers in no order, so that some can be drawn at random without looking at all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Swarm {
+    opener: u64,
     peers: Vec<(PeerId, Time)>,
     place: BTreeMap<PeerId, usize>,
     hosts: BTreeMap<u64, u16>,
 }
 
 impl Swarm {
+    /// Nobody yet, of a stream that a host spoke of first.
+    pub(super) fn of(opener: u64) -> Swarm {
+        Swarm { opener, peers: Vec::new(), place: BTreeMap::new(), hosts: BTreeMap::new() }
+    }
+
+    /// The host that spoke of the stream first.
+    pub(super) fn opener(&self) -> u64 {
+        self.opener
+    }
+
     pub(super) fn len(&self) -> usize {
         self.peers.len()
     }
@@ -86,6 +97,7 @@ impl Swarm {
     }
 }
 
-fn host(peer: PeerId) -> u64 {
+/// What ids of one host have in common.
+pub(super) fn host(peer: PeerId) -> u64 {
     peer.0 >> 16
 }

@@ -10,7 +10,7 @@ fn at(secs: u64) -> Time {
 }
 
 fn open() -> Settings {
-    Settings { tokens: false, host_peers: None, ..Settings::default() }
+    Settings { tokens: false, host_peers: None, host_streams: None, ..Settings::default() }
 }
 
 fn tracker(settings: Settings) -> Tracker {
@@ -129,4 +129,30 @@ fn streams_peers_and_peers_of_a_host_are_bounded() {
     tracker.handle(at(0), Input { from: PeerId(0x0a00_0001_0000), stream: STREAM, question });
     announce(&mut tracker, at(0), 0x0a00_0001_0055, STREAM);
     assert_eq!(tracker.peers(STREAM), 30, "the place of one that departed is free again");
+}
+
+#[test]
+fn no_host_takes_the_room_of_all_streams() {
+    let settings = Settings { streams: 10, host_streams: Some(3), ..open() };
+    let mut tracker = tracker(settings);
+    let stream = |number| StreamId([number; 8]);
+    let [greedy, other] = [0x0a00_0001_0000, 0x0a00_0002_0000];
+    for number in 0..100 {
+        announce(&mut tracker, at(0), greedy | u64::from(number), stream(number));
+    }
+    assert_eq!(tracker.streams(), 3);
+    announce(&mut tracker, at(0), other, stream(200));
+    assert_eq!(announce(&mut tracker, at(0), greedy, stream(200)), [other], "it may watch others'");
+    // One that is over, by word or by silence, counts no longer.
+    let question = Question::Depart { token: 0 };
+    tracker.handle(at(1), Input { from: PeerId(greedy | 1), stream: stream(1), question });
+    assert_eq!(tracker.streams(), 3);
+    announce(&mut tracker, at(1), greedy, stream(50));
+    assert_eq!((tracker.streams(), tracker.peers(stream(50))), (4, 1));
+    tracker.expire(at(1000));
+    assert_eq!(tracker.streams(), 0);
+    for number in 0..100 {
+        announce(&mut tracker, at(1001), greedy, stream(number));
+    }
+    assert_eq!(tracker.streams(), 3);
 }
