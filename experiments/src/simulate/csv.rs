@@ -5,7 +5,7 @@ use std::path::Path;
 use super::result::Simulations;
 use crate::result::{FolderError, Rows, write_table};
 
-const SESSIONS: [&str; 18] = [
+const SESSIONS: [&str; 24] = [
     "population",
     "system",
     "group",
@@ -20,6 +20,12 @@ const SESSIONS: [&str; 18] = [
     "played_1",
     "played_2",
     "played_3",
+    "settled_due_1",
+    "settled_due_2",
+    "settled_due_3",
+    "settled_played_1",
+    "settled_played_2",
+    "settled_played_3",
     "bytes",
     "received",
     "served",
@@ -52,7 +58,7 @@ fn sessions(result: &Simulations, rows: &mut Rows) -> csv::Result<()> {
                 (&run.population, &run.system, session.group.name()),
                 (session.class_kbit, session.upload_kbit),
                 (session.arrive_s, session.stay_s, session.startup_s),
-                (session.due, session.played),
+                (session.due, session.played, session.settled_due, session.settled_played),
                 (session.bytes, session.received, session.served, session.served_bytes),
             ))?;
         }

@@ -26,6 +26,7 @@ mod tests;
 pub use class::Class;
 pub(crate) use command::report;
 pub use command::{Args, main};
+pub(crate) use judge::settled_ratio;
 pub use network::Core;
 pub use result::{Cost, Group, SIMULATION_FORMAT, Session, SimRun, Simulations, Step, schema};
 pub use scenario::{Crowd, Paper, SimScenario, names};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use nearcast_swarm::LAYERS;
 
-use super::judge::ratio;
+use super::judge::{ratio, settled_ratio};
 use super::result::{Group, Session, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
@@ -66,7 +66,10 @@ fn goals(out: &mut String, result: &Simulations) {
 }
 
 fn groups(out: &mut String, result: &Simulations) {
-    out.push_str("<section><h2>Received chunk ratio, %</h2>\n");
+    out.push_str(
+        "<section><h2>Received chunk ratio, %</h2>\n<p>All chunks of a group together; settled: those that were \
+         due when a peer had been there for 100 s.</p>\n",
+    );
     let mut rows = Vec::new();
     for run in &result.runs {
         for group in Group::ALL {
@@ -81,11 +84,9 @@ fn groups(out: &mut String, result: &Simulations) {
                 Cell::text(group.name()),
                 Cell::number(Some(sessions as f64), 0),
             ];
-            row.extend(
-                (0..LAYERS).map(|layer| {
-                    Cell::number(ratio(of_group(), layer).map(|ratio| ratio * 100.0), 1)
-                }),
-            );
+            let percent = |ratio: Option<f64>| Cell::number(ratio.map(|ratio| ratio * 100.0), 1);
+            row.extend((0..LAYERS).map(|layer| percent(ratio(of_group(), layer))));
+            row.extend((0..LAYERS).map(|layer| percent(settled_ratio(of_group(), layer))));
             row.push(Cell::number(Session::median_startup(of_group()), 1));
             rows.push(row);
         }
@@ -98,6 +99,9 @@ fn groups(out: &mut String, result: &Simulations) {
         "layer 1",
         "layer 2",
         "layer 3",
+        "settled: layer 1",
+        "settled: layer 2",
+        "settled: layer 3",
         "median startup, s",
     ];
     out.push_str(&table(&header, &rows));

@@ -8,7 +8,7 @@ use nearcast_machine::{Bitrate, Seed, Span, Time};
 use nearcast_sim::{NodeId, NodeSpec, Progress, Settings, Simulation, Watch};
 use nearcast_swarm::{MeshNode, SERVERS, servers};
 
-use super::collect::{Collector, series};
+use super::collect::{Collector, Sums, series};
 use super::population::Peers;
 use super::result::{Cost, Group, Session, SimRun};
 use super::scenario::SimScenario;
@@ -104,7 +104,7 @@ pub(super) fn perform(
     bar.set_length(BAR);
     let begun = Instant::now();
     let mut watch = Live { begun, bar, shutdown, from: plan.from, line_at: LINE_EVERY };
-    let outcome = simulation.run(make, || Collector::new(every), &mut watch)?;
+    let outcome = simulation.run(make, || Collector::new(&peers.specs, every), &mut watch)?;
 
     let sessions = sessions(scenario, plan, peers, &outcome.observers);
     let series = series(&outcome.observers, plan.from, every);
@@ -140,7 +140,7 @@ fn sessions(
     scenario: &SimScenario,
     plan: &Plan,
     peers: &Peers,
-    collectors: &[Collector],
+    collectors: &[Collector<'_>],
 ) -> Vec<Session> {
     let mut started = vec![None; peers.specs.len()];
     for &(node, when) in collectors.iter().flat_map(|part| &part.started) {
@@ -157,6 +157,8 @@ fn sessions(
         let of = |what: fn(&mesh::LayerStatistics) -> u64| {
             std::array::from_fn(|layer| what(&statistics.layers[layer]))
         };
+        let settled = collectors.iter().find_map(|part| part.settled.get(&node));
+        let settled = settled.map(|then| Sums::of(statistics).since(then)).unwrap_or_default();
         Session {
             group: Group::of(kbit(means.upload), scenario.stream.kbit()),
             class_kbit: kbit(means.capacity),
@@ -166,6 +168,8 @@ fn sessions(
             startup_s: started[viewer].map(|first: Time| first.since(arrive).as_secs_f64()),
             due: of(|layer| layer.due),
             played: of(|layer| layer.played),
+            settled_due: settled.due,
+            settled_played: settled.played,
             bytes: statistics.layers.iter().map(|layer| layer.played_bytes).sum(),
             received: statistics.chunks_neighbours,
             served: statistics.served,

@@ -8,7 +8,7 @@ use super::scenario::Paper;
 use crate::result::{Goal, Stored};
 
 /// The version of the file.
-pub const SIMULATION_FORMAT: u32 = 2;
+pub const SIMULATION_FORMAT: u32 = 3;
 
 /// Everything that a report is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,6 +149,10 @@ pub struct Session {
     pub due: [u64; LAYERS],
     /// Those of them that were played.
     pub played: [u64; LAYERS],
+    /// Of `due` those from the first step on (of `series`) at which the peer had been there for 100 s.
+    pub settled_due: [u64; LAYERS],
+    /// Those of them that were played.
+    pub settled_played: [u64; LAYERS],
     /// Bytes that were played.
     pub bytes: u64,
     /// Chunks that came, be it in time or not, without those that were there already.

@@ -17,6 +17,8 @@ pub(super) fn session(class_kbit: u32, upload_kbit: u32, part: f64) -> Session {
         due: [DUE; 3],
         played: [played; 3],
         bytes: played * 3 * 1_250,
+        settled_due: [DUE / 2; 3],
+        settled_played: [played / 2; 3],
         received: played * 3,
         served: u64::from(upload_kbit) * 50,
         served_bytes: u64::from(upload_kbit) * 50 * 1_250,

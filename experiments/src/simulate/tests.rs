@@ -95,6 +95,11 @@ fn a_small_overloaded_mesh_pays_those_who_contribute() {
         // Sums in steps and sums over sessions are of the same chunks.
         let due: u64 = run.series.iter().map(|step| step.due[0]).sum();
         let all: u64 = run.sessions.iter().map(|session| session.due[0]).sum();
+        // They came within 15 s, and have settled for the last 5 to 20 s, less half a step.
+        let settled: u64 = run.sessions.iter().map(|session| session.settled_due[0]).sum();
+        let expected = result.chunks_per_s[0] * 60.0 * 9.5;
+        assert!((settled as f64 / expected - 1.0).abs() < 0.25, "{settled} of {all}");
+        assert!(run.sessions.iter().all(|s| s.settled_played[0] <= s.settled_due[0]));
         assert!(due <= all && due * 10 > all * 8, "{due} of {all}");
     }
     let written = std::fs::read_to_string(folder.path().join("result.json")).expect("written");

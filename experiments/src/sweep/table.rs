@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::plan::{Cell, Plan, replace};
 use crate::Failure;
-use crate::simulate::{Group, Session, Simulations};
+use crate::simulate::{Group, Session, Simulations, settled_ratio};
 
 /// A column. What is not known of a row is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,7 @@ impl Table {
                         ("due", Value::Count(due)),
                         ("played", Value::Count(played)),
                         ("ratio", Value::Number((due > 0).then(|| played as f64 / due as f64))),
+                        ("settled_ratio", Value::Number(settled_ratio(of_group(), layer))),
                         ("playback_kbit", Value::Number((seconds > 0.0).then_some(kbit))),
                         ("startup_s", Value::Number(Session::median_startup(of_group()))),
                         ("peers_peak", Value::Count(run.peak)),

@@ -14,10 +14,21 @@ const PLAYED_MIN: f64 = 60.0;
 
 /// The received chunk ratio of a layer over sessions; none if no chunk was due.
 pub(super) fn ratio<'a>(sessions: impl Iterator<Item = &'a Session>, layer: usize) -> Option<f64> {
-    let (played, due) = sessions.fold((0, 0), |(played, due), session| {
-        (played + session.played[layer], due + session.due[layer])
-    });
-    (due > 0).then(|| played as f64 / due as f64)
+    part(sessions.map(|session| (session.played[layer], session.due[layer])))
+}
+
+/// The same of chunks that were due once peers had settled.
+pub(crate) fn settled_ratio<'a>(
+    sessions: impl Iterator<Item = &'a Session>,
+    layer: usize,
+) -> Option<f64> {
+    part(sessions.map(|session| (session.settled_played[layer], session.settled_due[layer])))
+}
+
+/// What part the first are of the second, all together; none if these are nothing.
+fn part(counts: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
+    let (some, all) = counts.fold((0, 0), |sums, counts| (sums.0 + counts.0, sums.1 + counts.1));
+    (all > 0).then(|| some as f64 / all as f64)
 }
 
 /// A session's playback rate in kbit/s, over the time that it played; none if that is below a
