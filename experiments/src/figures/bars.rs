@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::canvas::{Area, Drawn, legend};
+use super::canvas::{Area, Drawn, dressed, legend};
 use super::style;
 
 /// Bars in groups, with their value above each.
@@ -29,15 +29,9 @@ impl Bars<'_> {
             .x_label_area_size(30)
             .y_label_area_size(58)
             .build_cartesian_2d(0.0..groups, 0.0..top)?;
-        chart
-            .configure_mesh()
+        dressed(&mut chart.configure_mesh())
             .disable_x_mesh()
             .disable_x_axis()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(style::GRID)
-            .axis_style(style::DIM)
-            .label_style(style::text(13))
-            .axis_desc_style(style::dim_text(13))
             .y_desc(self.unit)
             .y_labels(6)
             .y_label_formatter(&|value| short(*value))

@@ -1,5 +1,7 @@
 use std::ops::Range;
 
+use plotters::chart::MeshStyle;
+use plotters::coord::ranged1d::Ranged;
 use plotters::coord::{CoordTranslate, Shift};
 use plotters::prelude::*;
 
@@ -31,13 +33,7 @@ pub(crate) fn plane<'a, 'b: 'a>(
         .y_label_area_size(58)
         .build_cartesian_2d(across, up)?;
     let drawn: Drawn = (|| {
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(style::GRID)
-            .axis_style(style::DIM)
-            .label_style(style::text(13))
-            .axis_desc_style(style::dim_text(13))
+        dressed(&mut chart.configure_mesh())
             .x_desc(x)
             .y_desc(y)
             .x_label_formatter(&short)
@@ -47,6 +43,21 @@ pub(crate) fn plane<'a, 'b: 'a>(
         Ok(())
     })();
     drawn.map(|()| chart)
+}
+
+/// The lines and the text of axes, as all charts have them.
+pub(crate) fn dressed<'m, 'a, 'b, 's, X, Y>(
+    mesh: &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'s>>,
+) -> &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'s>>
+where
+    X: Ranged,
+    Y: Ranged,
+{
+    mesh.light_line_style(TRANSPARENT)
+        .bold_line_style(style::GRID)
+        .axis_style(style::DIM)
+        .label_style(style::text(13))
+        .axis_desc_style(style::dim_text(13))
 }
 
 /// A number at an axis, without decimals that say nothing.

@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::canvas::legend;
+use super::canvas::{dressed, legend};
 use super::{Figure, style};
 use crate::result::{Outcome, System, Way};
 
@@ -30,13 +30,7 @@ pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> 
                 .x_label_area_size(44)
                 .y_label_area_size(58)
                 .build_cartesian_2d(range.log_scale().with_key_points(TICKS.to_vec()), 0.0..1.0)?;
-            chart
-                .configure_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(style::GRID)
-                .axis_style(style::DIM)
-                .label_style(style::text(13))
-                .axis_desc_style(style::dim_text(13))
+            dressed(&mut chart.configure_mesh())
                 .x_desc("frame delay, ms")
                 .y_desc("share of frames")
                 .x_label_formatter(&|ms| {

@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::canvas::{Area, Drawn, legend};
+use super::canvas::{Area, Drawn, Plane, dressed, legend};
 use super::{Figure, style};
 use crate::measure::{Summary, propagation};
 use crate::result::{Outcome, PingTrain, Run, System, Way};
@@ -95,19 +95,13 @@ fn paths(run: &Run) -> impl Iterator<Item = (Way, f64)> + '_ {
     wanted.map(|path| (path.way, propagation(&path.hops) as f64 / 1e6))
 }
 
-type Panel<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
-
 /// Axes, the shaded streaming interval, and the dashed propagation of both paths.
 fn panel<'a, 'b: 'a>(
     area: &'a Area<'b>,
     title: &str,
     run: &Run,
     top: f64,
-) -> Result<Panel<'a, 'b>, Box<dyn std::error::Error>> {
+) -> Result<Plane<'a, 'b>, Box<dyn std::error::Error>> {
     let time = &run.timeline;
     let mut chart = ChartBuilder::on(area)
         .caption(title, style::text(16))
@@ -116,14 +110,8 @@ fn panel<'a, 'b: 'a>(
         .x_label_area_size(42)
         .y_label_area_size(52)
         .build_cartesian_2d(0.0..time.duration_s, 0.0..top)?;
-    chart
-        .configure_mesh()
+    dressed(&mut chart.configure_mesh())
         .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(style::GRID)
-        .axis_style(style::DIM)
-        .label_style(style::text(13))
-        .axis_desc_style(style::dim_text(13))
         .x_labels(7)
         .x_label_formatter(&|second| format!("{second:.0}"))
         .y_labels(6)

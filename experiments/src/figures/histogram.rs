@@ -1,7 +1,7 @@
 use plotters::prelude::*;
 
-use super::canvas::{Area, Drawn, legend};
-use super::{Figure, style};
+use super::Figure;
+use super::canvas::{Area, Drawn, Plane, dressed, legend};
 use crate::result::{LinkTruth, Outcome, PingTrain};
 
 const COLOURS: [RGBColor; 4] = [
@@ -160,24 +160,7 @@ fn histogram(
     legend(&mut chart, SeriesLabelPosition::UpperRight)
 }
 
-type Chart<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
-
-fn mesh(chart: &mut Chart<'_, '_>, x: &str, y: &str) -> Drawn {
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(style::GRID)
-        .axis_style(style::DIM)
-        .label_style(style::text(13))
-        .axis_desc_style(style::dim_text(13))
-        .x_desc(x)
-        .y_desc(y)
-        .y_labels(6)
-        .draw()?;
+fn mesh(chart: &mut Plane<'_, '_>, x: &str, y: &str) -> Drawn {
+    dressed(&mut chart.configure_mesh()).disable_x_mesh().x_desc(x).y_desc(y).y_labels(6).draw()?;
     Ok(())
 }

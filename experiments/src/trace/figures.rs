@@ -3,7 +3,7 @@
 use nearcast_sim::trace::Fit;
 use plotters::prelude::*;
 
-use crate::figures::canvas::{legend, plane};
+use crate::figures::canvas::{dressed, legend, plane};
 use crate::figures::{Figure, style};
 
 const COLOUR: RGBColor = style::SERIES[0];
@@ -113,13 +113,7 @@ fn lengths(fit: &Fit) -> Figure {
                     across.clone().log_scale().with_key_points(ticks),
                     (SHARE_MIN..1.5).log_scale(),
                 )?;
-            chart
-                .configure_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(style::GRID)
-                .axis_style(style::DIM)
-                .label_style(style::text(13))
-                .axis_desc_style(style::dim_text(13))
+            dressed(&mut chart.configure_mesh())
                 .x_desc("session length")
                 .y_desc("share of sessions")
                 .x_label_formatter(&|secs| {
