@@ -30,10 +30,6 @@ fn goal(name: &str, target: &str) -> Goal {
     }
 }
 
-fn verdict(met: bool) -> Verdict {
-    if met { Verdict::Met } else { Verdict::Missed }
-}
-
 fn ms(nanos: f64) -> f64 {
     nanos / 1e6
 }
@@ -91,7 +87,7 @@ impl Pair {
         let mut goal =
             goal(&self.name, "+1 ms at the median, +2 ms at the 99th percentile, none lost");
         goal.run = format!("{} runs", self.runs);
-        goal.verdict = verdict(met);
+        goal.verdict = Verdict::of(met);
         goal.measured = format!(
             "{:+.2} ms, {:+.2} ms, {} lost ({} pings)",
             all.median, all.p99, self.lost, all.count
@@ -125,7 +121,7 @@ fn rate(outcome: &Outcome) -> Goal {
                 "93 to 100 % of the rate with headers; drops with the queue at its bound, and nowhere else",
             );
             goal.run = run.label();
-            goal.verdict = verdict(met);
+            goal.verdict = Verdict::of(met);
             goal.measured = format!(
                 "{from} to {to}: {:.2} of {:.0} Mbit/s; queue {deepest} of {}; {dropped} dropped, {} missing",
                 *carried as f64 / 1e6,
@@ -167,7 +163,7 @@ fn switched_delay(outcome: &Outcome) -> Vec<Goal> {
     let mut goal = goal(name, target);
     let Some(switched) = ratios("fig3", System::Assisted, Way::Switch) else { return vec![goal] };
     goal.run = "fig3/assisted".to_owned();
-    goal.verdict = verdict(switched.median <= 1.15 && switched.p99 <= 2.0);
+    goal.verdict = Verdict::of(switched.median <= 1.15 && switched.p99 <= 2.0);
     goal.measured =
         format!("{:.3}x, {:.2}x ({} frames)", switched.median, switched.p99, switched.count);
     goal.why = match ratios("fig3", System::Direct, Way::Cdn) {
@@ -215,7 +211,7 @@ fn uplink(outcome: &Outcome) -> Goal {
         per_second(many) / 1e3,
     );
     goal.verdict = match (few.viewers.len(), many.viewers.len()) {
-        (1, 8) => verdict(ratio <= 1.05),
+        (1, 8) => Verdict::of(ratio <= 1.05),
         _ => Verdict::NotMeasured,
     };
     goal.why = match goal.verdict {
@@ -263,7 +259,7 @@ fn first_switched(outcome: &Outcome) -> Goal {
     let Some(summary) = Summary::of(waits.iter().map(|wait| wait.0)) else { return goal };
     let worst = waits.iter().max_by(|a, b| a.0.total_cmp(&b.0));
     goal.run = worst.map(|worst| worst.2.clone()).unwrap_or_default();
-    goal.verdict = verdict(summary.max <= 3.0);
+    goal.verdict = Verdict::of(summary.max <= 3.0);
     goal.measured = format!(
         "median {:.2}, most {:.2} LAN round trips ({} viewers)",
         summary.median, summary.max, summary.count
@@ -314,7 +310,7 @@ fn join(outcome: &Outcome) -> Goal {
     let direct = outcome.runs.iter().filter(|run| run.system == System::Direct);
     let direct = Summary::of(direct.flat_map(Run::late_starts).map(|nanos| ms(nanos as f64)));
     goal.run = who;
-    goal.verdict = verdict(share <= 1.0);
+    goal.verdict = Verdict::of(share <= 1.0);
     goal.measured = format!(
         "worst {took:.0} ms of {allowed:.0} ms allowed; median {middle:.0} ms ({joins} joins)"
     );
@@ -347,7 +343,7 @@ fn no_frame_lost(outcome: &Outcome) -> Goal {
         return goal;
     }
     goal.run = if who.is_empty() { "all assisted runs".to_owned() } else { who.join(", ") };
-    goal.verdict = verdict(wrong == 0);
+    goal.verdict = Verdict::of(wrong == 0);
     goal.measured = format!("{wrong} of {seen} frames");
     let faults = outcome.runs.iter().map(|run| run.faults.len()).sum::<usize>();
     goal.why = format!(
@@ -388,7 +384,7 @@ fn decisions(outcome: &Outcome) -> Goal {
         let Some(second) = outcome.runs[index + 1..].iter().find(same) else { continue };
         let Some(compared) = repeated_decisions(first, second) else { continue };
         goal.run = first.label();
-        goal.verdict = verdict(compared.is_ok());
+        goal.verdict = Verdict::of(compared.is_ok());
         match compared {
             Ok(count) => {
                 goal.measured = format!("{count} decisions, identical");
@@ -419,7 +415,7 @@ fn fidelity(outcome: &Outcome) -> Goal {
     };
     goal.measured =
         format!("{} of {} runs trusted", outcome.runs.len() - doubtful.len(), outcome.runs.len());
-    goal.verdict = verdict(doubtful.is_empty());
+    goal.verdict = Verdict::of(doubtful.is_empty());
     goal.why = doubtful
         .first()
         .map_or_else(|| "nothing spoke against any of them".to_owned(), |run| doubts(run));

@@ -24,11 +24,7 @@ struct Beside<'a> {
 type Measured = Option<(String, bool)>;
 
 fn goal(name: String, target: String, measured: Measured) -> Goal {
-    let verdict = match measured {
-        Some((_, true)) => Verdict::Met,
-        Some((_, false)) => Verdict::Missed,
-        None => Verdict::NotMeasured,
-    };
+    let verdict = measured.as_ref().map_or(Verdict::NotMeasured, |(_, met)| Verdict::of(*met));
     Goal {
         name,
         run: String::new(),

@@ -13,6 +13,13 @@ pub enum Verdict {
     NotMeasured,
 }
 
+impl Verdict {
+    /// Of something that was measured.
+    pub(crate) fn of(met: bool) -> Verdict {
+        if met { Verdict::Met } else { Verdict::Missed }
+    }
+}
+
 /// Something an experiment must show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

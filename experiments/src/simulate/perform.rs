@@ -154,11 +154,9 @@ fn sessions(
         let viewer = node.index() - SERVERS;
         let (arrive, means) = (peers.specs[viewer].arrive, peers.means[viewer]);
         let kbit = |rate: Bitrate| rate.bits_per_sec() as f64 / 1e3;
-        let of = |what: fn(&mesh::LayerStatistics) -> u64| {
-            std::array::from_fn(|layer| what(&statistics.layers[layer]))
-        };
-        let settled = collectors.iter().find_map(|part| part.settled.get(&node));
-        let settled = settled.map(|then| Sums::of(statistics).since(then)).unwrap_or_default();
+        let counted = Sums::of(statistics);
+        let then = collectors.iter().find_map(|part| part.settled.get(&node));
+        let settled = then.map(|then| counted.since(then)).unwrap_or_default();
         Session {
             group: Group::of(kbit(means.upload), scenario.stream.kbit()),
             class_kbit: kbit(means.capacity),
@@ -166,8 +164,8 @@ fn sessions(
             arrive_s: (plan.from + arrive.since(Time::ZERO)).as_secs_f64(),
             stay_s: when.since(arrive).as_secs_f64(),
             startup_s: started[viewer].map(|first: Time| first.since(arrive).as_secs_f64()),
-            due: of(|layer| layer.due),
-            played: of(|layer| layer.played),
+            due: counted.due,
+            played: counted.played,
             settled_due: settled.due,
             settled_played: settled.played,
             bytes: statistics.layers.iter().map(|layer| layer.played_bytes).sum(),

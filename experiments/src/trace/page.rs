@@ -37,9 +37,8 @@ fn checks(out: &mut String, scale: f64, fit: &Fit) {
         .checks
         .iter()
         .map(|check| {
-            let verdict = if check.met { Verdict::Met } else { Verdict::Missed };
             vec![
-                Cell::verdict(verdict),
+                Cell::verdict(Verdict::of(check.met)),
                 Cell::text(check.property),
                 Cell::text(&check.published),
                 Cell::text(&check.ours),

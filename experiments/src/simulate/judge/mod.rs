@@ -58,11 +58,7 @@ fn percent(ratio: f64) -> String {
 }
 
 fn goal(run: &SimRun, name: &str, target: &str, measured: Option<(String, bool)>) -> Goal {
-    let verdict = match measured {
-        Some((_, true)) => Verdict::Met,
-        Some((_, false)) => Verdict::Missed,
-        None => Verdict::NotMeasured,
-    };
+    let verdict = measured.as_ref().map_or(Verdict::NotMeasured, |(_, met)| Verdict::of(*met));
     Goal {
         name: name.to_owned(),
         run: run.label(),
