@@ -51,7 +51,7 @@ fn players_at_the_peer_see_what_players_at_the_cdn_see() {
 
     assert!(encoder.finish(LATER).0.success());
     for (name, player, missing) in
-        [("direct", direct, 120), ("rtmp", rtmp, 120), ("flv", flv, 120), ("late", late, 130)]
+        [("direct", direct, 60), ("rtmp", rtmp, 60), ("flv", flv, 60), ("late", late, 130)]
     {
         let (_, output) = player.finish(LATER);
         println!("{name}: {} pictures", checksums(&output).len());

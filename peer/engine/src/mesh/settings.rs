@@ -286,15 +286,14 @@ impl Settings {
         if !(1..=LAYERS_MAX).contains(&self.layers.into()) {
             return wrong(format!("layers = {}: there are 1 to {LAYERS_MAX}", self.layers));
         }
-        if self.round.as_millis() == 0 {
-            return wrong(format!("round = {}: it takes a millisecond at least", self.round));
+        let round = self.round;
+        if round.as_millis() == 0 {
+            return wrong(format!("round = {round}: it takes a millisecond at least"));
         }
-        if self.piggyback >= self.round {
-            let round = self.round;
+        if self.piggyback >= round {
             return wrong(format!("piggyback = {}: less than a round, {round}", self.piggyback));
         }
-        if self.silence <= self.round {
-            let round = self.round;
+        if self.silence <= round {
             return wrong(format!("silence = {}: more than a round, {round}", self.silence));
         }
         if self.epsilon.bits_per_sec() == 0 {

@@ -3,7 +3,7 @@
 use nearcast_engine::mesh::tracker::{Answer, Question};
 use nearcast_engine::mesh::{
     Body, BufferMap, Chunk, Event, Input, LayerBits, Lc, News, PeerId, Report, Request, SEQ_MAX,
-    Settings, Size, System,
+    Settings, Size, System, Tag,
 };
 use nearcast_machine::Span;
 
@@ -243,4 +243,15 @@ fn a_false_tracker_cannot_make_a_peer_ask_for_ever_or_remember_without_end() {
     alone.told_of(1000..100_000);
     let sought = alone.accept_all(false).len();
     assert_eq!(sought, 10, "as many as are wanted, however many there are");
+}
+
+#[test]
+fn a_live_chunk_that_is_too_long_is_refused() {
+    let mut alone = Alone::new(Settings::source(System::LayerP2p));
+    let now = newest(alone.now);
+    let tag = Tag::new(true, true, 0);
+    alone.input(Input::Publish(Chunk { payload: Size(1251), tag, ..chunk(0, now) }));
+    assert_eq!((held(&alone), alone.peer.statistics().refused), (0, 1));
+    alone.input(Input::Publish(Chunk { payload: Size(1250), tag, ..chunk(0, now) }));
+    assert_eq!((held(&alone), alone.peer.statistics().refused), (1, 1));
 }

@@ -109,7 +109,6 @@ impl<P: Payload> Peer<P> {
             return;
         }
         self.clock.publish(now, chunk.time);
-        let position = self.position(now);
         if let Some(layer) = self.layers.get_mut(usize::from(number)) {
             match layer.held() {
                 0 if !layer.is_placed() || seq >= layer.limit() => layer.restart(seq),
@@ -117,7 +116,7 @@ impl<P: Payload> Peer<P> {
                     layer.advance(seq - (self.settings.window - 1));
                     let first = layer.first_from(layer.base()).map(|first| i64::from(first.time));
                     // What is gone then had yet to be due.
-                    if !self.outgrown && first > position {
+                    if !self.outgrown && first > self.position(now) {
                         self.outgrown = true;
                         self.event(Event::Outgrown { layer: number });
                     }

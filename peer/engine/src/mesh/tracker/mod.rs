@@ -4,7 +4,6 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use nearcast_machine::{Machine, Rng, Seed, Span, Time};
@@ -12,7 +11,7 @@ use nearcast_media::StreamId;
 use rand::RngCore;
 
 use super::PeerId;
-use swarm::{Swarm, host};
+use swarm::{Swarm, host, uncount};
 
 /// What a peer tells the tracker about a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,16 +206,6 @@ impl Tracker {
     }
 }
 
-/// Counts a stream that is over no longer among those of its host.
-fn forget(opened: &mut BTreeMap<u64, u16>, swarm: &Swarm) {
-    if let Entry::Occupied(mut count) = opened.entry(swarm.opener()) {
-        match *count.get() {
-            0 | 1 => drop(count.remove()),
-            more => *count.get_mut() = more - 1,
-        }
-    }
-}
-
 impl Machine for Tracker {
     type Input = Input;
     type Output = Output;
@@ -234,7 +223,7 @@ impl Machine for Tracker {
                 if let Some(swarm) = self.streams.get_mut(&stream) {
                     swarm.remove(from);
                     if swarm.len() == 0 {
-                        forget(&mut self.opened, swarm);
+                        uncount(&mut self.opened, swarm.opener());
                         self.streams.remove(&stream);
                     }
                 }
@@ -249,7 +238,7 @@ impl Machine for Tracker {
         self.streams.retain(|_, swarm| {
             swarm.expire(now);
             if swarm.len() == 0 {
-                forget(&mut self.opened, swarm);
+                uncount(&mut self.opened, swarm.opener());
             }
             swarm.len() > 0
         });

@@ -1,6 +1,7 @@
 //! The peers of one stream.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use nearcast_machine::{Rng, Time};
 use rand::Rng as _;
@@ -61,12 +62,7 @@ impl Swarm {
         if let Some(&(moved, _)) = self.peers.get(place) {
             self.place.insert(moved, place);
         }
-        if let Some(count) = self.hosts.get_mut(&host(peer)) {
-            *count -= 1;
-            if *count == 0 {
-                self.hosts.remove(&host(peer));
-            }
-        }
+        uncount(&mut self.hosts, host(peer));
     }
 
     /// Forgets those who have not been heard of in time.
@@ -100,4 +96,14 @@ impl Swarm {
 /// What ids of one host have in common.
 pub(super) fn host(peer: PeerId) -> u64 {
     peer.0 >> 16
+}
+
+/// Counts one less of what a host has, if it has any.
+pub(super) fn uncount(counts: &mut BTreeMap<u64, u16>, host: u64) {
+    if let Entry::Occupied(mut count) = counts.entry(host) {
+        match *count.get() {
+            0 | 1 => drop(count.remove()),
+            more => *count.get_mut() = more - 1,
+        }
+    }
 }
