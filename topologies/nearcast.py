@@ -4,7 +4,7 @@
     sudo mn --custom topologies/nearcast.py --topo nearcast,single,viewers=3,setting=fig3 \\
             --link near --switch near --controller near
 
-`--link near` makes links of TAP devices, which works on every kernel; it talks to a `nearcast-link`
+`--link near` makes links of TAP devices, for which a kernel needs `tun` alone; it talks to a `nearcast-link`
 process, whose socket is in $NEARCAST_LINK, or starts one. Where the kernel has netem, `--link tc` does
 with Mininet's TCLink. `--controller near` starts `nearcast-controller`; use `--controller remote` for
 one that runs already.
