@@ -7,7 +7,7 @@ use super::judge::{playback_kbit, ratio};
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
-use crate::figures::canvas::{legend, plane};
+use crate::figures::canvas::{dressed, legend, plane};
 use crate::figures::style;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
@@ -127,24 +127,36 @@ fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
     Figure::draw(
         format!("{population}-ratios"),
         format!("{population}: received chunk ratio by layer{number}"),
-        "From left to right layers 1 to 3 of each group of peers. Filled: peers that contribute the full \
-         rate or more; half: less; empty: nothing.",
+        "Systems from left to right, of each layers 1 to 3. Filled: peers that contribute the full rate or more; \
+         half: less; empty: nothing.",
         (760, 400),
         |area| {
+            // A column for each layer, and an empty one after each system.
             let columns = (LAYERS + 1) * runs.len().max(1);
-            let mut chart = plane(
-                area,
-                (0.0..columns as f64, 0.0..1.05),
-                "system, and within it the layer",
-                "received chunk ratio",
-            )?;
+            let mut chart = ChartBuilder::on(area)
+                .margin(14)
+                .margin_right(24)
+                .x_label_area_size(44)
+                .y_label_area_size(58)
+                .build_cartesian_2d(0.0..columns as f64, 0.0..1.05)?;
+            dressed(&mut chart.configure_mesh())
+                .disable_x_mesh()
+                .x_desc("layer")
+                .y_desc("received chunk ratio")
+                .x_labels(columns + 1)
+                .x_label_formatter(&|column| match *column as usize % (LAYERS + 1) {
+                    0 => String::new(),
+                    layer => layer.to_string(),
+                })
+                .y_labels(6)
+                .draw()?;
             for (at, run) in runs.iter().enumerate() {
                 let colour = COLOURS[at % COLOURS.len()];
                 let mut first = true;
                 for (group, filled) in Group::ALL.into_iter().zip([0.0, 0.45, 1.0]) {
                     let of_group = || run.sessions.iter().filter(|session| session.group == group);
                     let points = (0..LAYERS).filter_map(|layer| {
-                        let x = (at * (LAYERS + 1) + layer) as f64 + 0.8;
+                        let x = (at * (LAYERS + 1) + layer + 1) as f64;
                         Some((x, ratio(of_group(), layer)?))
                     });
                     let points: Vec<(f64, f64)> = points.collect();
@@ -179,14 +191,14 @@ fn over_time(population: &str, runs: &[&SimRun]) -> Figure {
         (760, 380),
         |area| {
             let across = begin..end.max(begin + 1e-3);
-            let mut chart = plane(area, (across, 0.0..1.05), "hours", "part")?;
+            let mut chart = plane(area, (across, 0.0..1.05), "hours", "received chunk ratio")?;
             if let Some(run) = runs.first() {
                 let peak = run.peak.max(1) as f64;
                 let peers =
                     run.series.iter().map(|step| (step.at_s / 3600.0, step.peers as f64 / peak));
                 chart
                     .draw_series(AreaSeries::new(peers, 0.0, style::GRID.mix(0.9)))?
-                    .label("peers")
+                    .label(format!("peers (1: {peak})"))
                     .legend(|(x, y)| {
                         Rectangle::new([(x, y - 5), (x + 14, y + 5)], style::GRID.filled())
                     });
