@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use nearcast_machine::Time;
 use nearcast_media::rtmp::ClientEvent;
 use nearcast_media::{Followed, Follower, Kind, Numberer, Role, Unit};
@@ -107,10 +105,11 @@ fn a_pause_keeps_the_session_and_a_later_start_joins_on() {
     let nginx = Nginx::start();
     let mut publisher = accepted(&nginx, Role::Broadcaster, "pause", true);
     let mut player = accepted(&nginx, Role::Viewer, "pause", true);
+    let mut witness = accepted(&nginx, Role::Viewer, "pause", true);
     let units = numbered();
     let (first, rest) = units.split_at(60);
     let (second, third) = rest.split_at(60);
-    let first = up_to_last_picture(first);
+    let [first, second] = [first, second].map(up_to_last_picture);
     let mut follower = Follower::new();
     publish(&mut publisher, first);
     follow_until(&mut player, &mut follower, first.last().expect("some").number);
@@ -119,11 +118,12 @@ fn a_pause_keeps_the_session_and_a_later_start_joins_on() {
     assert_eq!(player.event(), ClientEvent::Paused(true));
     follower.interrupt();
     publish(&mut publisher, second);
-    let quiet = player.event_within(Duration::from_millis(200));
-    assert_eq!(quiet, None, "a paused player gets nothing, and stays");
+    // Whoever does not pause has it all; so nginx has passed on whatever it is going to.
+    let last = second.last().expect("some").number;
+    follow_until(&mut witness, &mut Follower::new(), last);
 
     player.client.pause(false, 0).expect("accepted");
-    assert_eq!(player.event(), ClientEvent::Paused(false));
+    assert_eq!(player.event(), ClientEvent::Paused(false), "it got nothing meanwhile");
     let third = up_to_last_picture(&third[..third.len() - 4]);
     publish(&mut publisher, third);
     let followed = follow_until(&mut player, &mut follower, third.last().expect("some").number);
@@ -146,7 +146,10 @@ fn a_pause_keeps_the_session_and_a_later_start_joins_on() {
 fn a_refusal_says_why() {
     let nginx = Nginx::start();
     for pipeline in [false, true] {
-        let nobody = nginx.client(Role::Viewer, "nobody", pipeline).event();
+        // nginx closes behind its answer; if it has not read all of ours by then, that is a reset,
+        // and what it still had to send is lost.
+        let ask = |_| nginx.client(Role::Viewer, "nobody", pipeline).event_unless_closed();
+        let nobody = (0..10).find_map(ask).expect("an answer");
         let ClientEvent::Refused { code, description } = nobody else { panic!("{nobody:?}") };
         assert_eq!(code, "NetStream.Play.StreamNotFound");
         assert_eq!(description, "No such stream");

@@ -4,5 +4,7 @@
 mod asked;
 mod hostile;
 mod north;
+#[path = "../support/reserved.rs"]
+mod reserved;
 mod slow;
 mod world;

@@ -20,7 +20,7 @@ fn get(controller: &Controller, path: &str) -> (u16, String) {
 
 fn connect(controller: &Controller, path: &str) -> TcpStream {
     let mut stream =
-        wait_for("HTTP to be served", || TcpStream::connect(("127.0.0.1", controller.http)).ok());
+        wait_for("HTTP to be served", || TcpStream::connect(controller.http.address).ok());
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("asked");

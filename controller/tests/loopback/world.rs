@@ -1,7 +1,7 @@
 //! A controller process, and a switch's end of a connection, over loopback.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,13 +13,15 @@ use rust_openflow::{Framer, Hello, VERSION_13};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::reserved::Reserved;
+
 const BOUND: Duration = Duration::from_secs(10);
 
 pub(crate) struct Controller {
     child: Child,
     folder: TempDir,
-    port: u16,
-    pub(crate) http: u16,
+    port: Reserved,
+    pub(crate) http: Reserved,
 }
 
 impl Controller {
@@ -29,12 +31,10 @@ impl Controller {
 
     pub(crate) fn start_with(arguments: &[&str]) -> Controller {
         let folder = TempDir::new().expect("a folder");
-        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [port, http] = free.each_ref().map(|free| free.local_addr().expect("bound").port());
-        drop(free);
+        let [port, http] = [Reserved::new(), Reserved::new()];
         let child = Command::new(env!("CARGO_BIN_EXE_nearcast-controller"))
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args(["--http", &format!("127.0.0.1:{http}"), "--events"])
+            .args(["--listen", &port.address.to_string()])
+            .args(["--http", &http.address.to_string(), "--events"])
             .arg(folder.path().join("events"))
             .args(arguments)
             .stderr(Stdio::null())
@@ -44,9 +44,8 @@ impl Controller {
     }
 
     pub(crate) fn connect(&self) -> Switch {
-        let stream = wait_for("the controller to listen", || {
-            TcpStream::connect(("127.0.0.1", self.port)).ok()
-        });
+        let stream =
+            wait_for("the controller to listen", || TcpStream::connect(self.port.address).ok());
         stream.set_read_timeout(Some(BOUND)).expect("a timeout");
         let mut switch = Switch { stream, framer: Framer::new() };
         assert!(matches!(switch.read().body, Body::Hello(_)));

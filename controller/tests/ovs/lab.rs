@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::reserved::Reserved;
 
 static LABS: AtomicU32 = AtomicU32::new(0);
 
@@ -56,7 +58,7 @@ pub(crate) struct Lab {
     hosts: Vec<&'static str>,
     /// One end of each cable between bridges.
     cables: Vec<String>,
-    port: u16,
+    listen: Reserved,
     controller: Option<Child>,
     processes: Vec<Child>,
     pub(crate) folder: TempDir,
@@ -77,9 +79,9 @@ pub(crate) fn run(command: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What a controller at this port of loopback answers to `GET path`.
-pub(crate) fn get(http: u16, path: &str) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, http)).expect("it listens");
+/// What a controller answers to `GET path`.
+pub(crate) fn get(http: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(http).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n").expect("sent");
     let mut page = String::new();
     stream.read_to_string(&mut page).expect("an answer");
@@ -106,16 +108,13 @@ impl Lab {
         let alone = alone();
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let tag = format!("nf{}{}", std::process::id() % 100_000, (b'a' + number as u8) as char);
-        // Nobody else gets this port while we hold it, and the controller reuses it afterwards.
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = port.local_addr().expect("bound").port();
         let mut lab = Lab {
             bridge: format!("{tag}br"),
             others: Vec::new(),
             tag,
             hosts: Vec::new(),
             cables: Vec::new(),
-            port,
+            listen: Reserved::new(),
             controller: None,
             processes: Vec::new(),
             folder: TempDir::new().expect("a temporary folder"),
@@ -135,7 +134,7 @@ impl Lab {
     }
 
     fn bridge(&mut self, bridge: &str, protocols: &str, hosts: &[(&'static str, u8)]) {
-        let port = self.port;
+        let port = self.port();
         run(&format!(
             "ovs-vsctl --timeout=20 add-br {bridge} -- set bridge {bridge} datapath_type=netdev \
              protocols={protocols} fail_mode=secure other_config:disable-in-band=true -- \
@@ -203,23 +202,12 @@ impl Lab {
         format!("{}{host}", self.tag)
     }
 
-    /// A port that nobody listens at, and that is not the controller's for switches.
-    pub(crate) fn free_port(&self) -> u16 {
-        loop {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let port = free.local_addr().expect("bound").port();
-            if port != self.port {
-                return port;
-            }
-        }
-    }
-
     /// Starts the controller; its events are those of this run only.
     pub(crate) fn start_controller(&mut self, arguments: &[&str]) {
         self.runs += 1;
         let log = File::create(self.folder.path().join(format!("log{}", self.runs)));
         let child = Command::new(env!("CARGO_BIN_EXE_nearcast-controller"))
-            .args(["--listen", &format!("127.0.0.1:{}", self.port), "--events"])
+            .args(["--listen", &self.listen.address.to_string(), "--events"])
             .arg(self.events_path())
             .args(arguments)
             .stderr(log.expect("a log file"))
@@ -254,7 +242,7 @@ impl Lab {
 
     /// Where the controller listens.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.listen.address.port()
     }
 
     fn events_path(&self) -> PathBuf {

@@ -26,6 +26,8 @@ mod channel;
 mod detour;
 mod ipv6;
 mod meters;
+#[path = "../support/reserved.rs"]
+mod reserved;
 mod tls;
 mod two;
 

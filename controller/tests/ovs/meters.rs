@@ -1,6 +1,6 @@
 //! A storm that the switch's own meters cut.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::lab::{self, Lab, get, run, wait_for};
+use crate::reserved::Reserved;
 
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Packet-ins by class, as the controller counts them.
-fn packet_ins(http: u16) -> Value {
+fn packet_ins(http: SocketAddr) -> Value {
     let mut counters: Value = serde_json::from_str(&get(http, "/v1/counters")).expect("JSON");
     counters["fabric"]["packet_ins"].take()
 }
@@ -34,11 +35,11 @@ fn a_storm_is_cut_by_the_switch_and_neither_arp_nor_probes_starve() {
     let mut lab = Lab::new("OpenFlow13", &[("b", 1), ("v1", 11), ("v2", 12)]);
     lab.add_bridge("x", &[("w", 13)]);
     lab.link("br", "x");
-    let http = lab.free_port();
+    let http = Reserved::new();
     let file = lab.folder.path().join("controller.toml");
     let settings = "[timing]\naudit_interval = \"1s\"\nprobe_interval = \"1s\"\n";
     std::fs::write(&file, settings).expect("written");
-    let (file, address) = (file.display().to_string(), format!("127.0.0.1:{http}"));
+    let (file, address) = (file.display().to_string(), http.address.to_string());
     let arguments = ["--config", file.as_str(), "--http", address.as_str()];
     lab.start_controller(&arguments);
     lab.wait_events("switch_ready", 2);
@@ -65,10 +66,10 @@ fn a_storm_is_cut_by_the_switch_and_neither_arp_nor_probes_starve() {
         }
     });
     wait_for("the switch to cut the storm", BOUND, || {
-        (packet_ins(http)["unknown metered"].as_u64() > Some(10_000)).then_some(())
+        (packet_ins(http.address)["unknown metered"].as_u64() > Some(10_000)).then_some(())
     });
     // Others find each other by ARP meanwhile, for the first time.
-    let probes = packet_ins(http)["lldp"].as_u64().expect("a number");
+    let probes = packet_ins(http.address)["lldp"].as_u64().expect("a number");
     let [a, b] = ["v1", "w"].map(|name| lab.socket(name, Ipv4Addr::UNSPECIFIED, 902));
     let mut buffer = [0; 16];
     wait_for("v1 to reach w", BOUND, || {
@@ -76,12 +77,12 @@ fn a_storm_is_cut_by_the_switch_and_neither_arp_nor_probes_starve() {
         b.recv(&mut buffer).ok()
     });
     wait_for("probes to go on", BOUND, || {
-        (packet_ins(http)["lldp"].as_u64() >= Some(probes + 4)).then_some(())
+        (packet_ins(http.address)["lldp"].as_u64() >= Some(probes + 4)).then_some(())
     });
     stop.store(true, Ordering::Relaxed);
     let sent = sender.join().expect("it does not panic");
     let took = start.elapsed().as_secs_f64();
-    let counted = packet_ins(http);
+    let counted = packet_ins(http.address);
     let unknown = counted["unknown"].as_u64().expect("a number");
     println!("{sent} frames in {took:.1} s to nobody: {unknown} packet-ins; {counted}");
     // A port's share: 125 a second, of which half as many at once; v1's first frames came as well.

@@ -4,7 +4,7 @@
 //! their own, with a datapath that forwards nothing.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::lab::{self, wait_for};
+use crate::reserved::Reserved;
 
 const BOUND: Duration = Duration::from_secs(20);
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -22,18 +23,15 @@ const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 struct Bench {
     folder: TempDir,
     children: Vec<Child>,
-    listen: SocketAddr,
+    listen: Reserved,
 }
 
 impl Bench {
     /// A database, a daemon, and a controller with a certificate of the authority `good`, which is
     /// the only one it believes.
     fn new() -> Bench {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listen = free.local_addr().expect("bound");
-        drop(free);
         let folder = TempDir::new().expect("a temporary folder");
-        let mut bench = Bench { folder, children: Vec::new(), listen };
+        let mut bench = Bench { folder, children: Vec::new(), listen: Reserved::new() };
         let path = bench.folder.path().to_owned();
         for authority in ["good", "bad"] {
             issue(&path, authority, &["switch", "nearcast-controller"]);
@@ -45,13 +43,15 @@ impl Bench {
         bench.run("ovs-vsctl", &["--db=unix:db.sock", "--no-wait", "init"]);
         let dummy = ["unix:db.sock", "--unixctl=sw.ctl", "--disable-system", "--enable-dummy"];
         bench.start("ovs-vswitchd", &dummy);
-        let address = listen.to_string();
+        let address = bench.listen.address.to_string();
         let controller = env!("CARGO_BIN_EXE_nearcast-controller");
         let files = ["--tls-cert", "good-nearcast-controller.pem"];
         let more = ["--tls-key", "good-nearcast-controller.key", "--tls-ca", "good.pem"];
         let rest = ["--listen", &address, "--events", "events"];
         bench.start(controller, &[&files[..], &more, &rest].concat());
-        wait_for("the controller to listen", BOUND, || TcpStream::connect(listen).ok());
+        wait_for("the controller to listen", BOUND, || {
+            TcpStream::connect(bench.listen.address).ok()
+        });
         bench
     }
 
@@ -91,7 +91,7 @@ impl Bench {
         self.vsctl(&format!(
             "set-ssl {path}/{own}-switch.key {path}/{own}-switch.pem {path}/{believes}.pem"
         ));
-        self.connect(&format!("ssl:{}", self.listen));
+        self.connect(&format!("ssl:{}", self.listen.address));
     }
 
     fn connect(&self, to: &str) {
@@ -173,7 +173,7 @@ fn only_switches_with_a_certificate_of_the_authority_are_let_in() {
 
     // No TLS, so no certificate at all.
     bench.vsctl("del-br s1");
-    bench.connect(&format!("tcp:{}", bench.listen));
+    bench.connect(&format!("tcp:{}", bench.listen.address));
     let seen = bench.event("connection_refused", "TLS", seen);
     let connected = |event: &Value| event["event"] == "switch_connected";
     assert_eq!(bench.events().iter().filter(|event| connected(event)).count(), 1);

@@ -10,12 +10,20 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::{self, Lab, get, run, wait_for};
+use crate::reserved::Reserved;
 use crate::{nginx, peer, play, publish};
 
 use nearcast_media::peering::PORT;
 
 const HOSTS: [(&str, u8); 5] = [("b", 1), ("cdn", 100), ("v1", 11), ("v2", 12), ("v3", 13)];
 const BOUND: Duration = Duration::from_secs(20);
+
+/// Where a controller listens.
+struct Ports {
+    switches: Reserved,
+    other: Reserved,
+    http: Reserved,
+}
 
 /// A controller that knows of another. Its events are those of its last start.
 struct Controller {
@@ -24,7 +32,7 @@ struct Controller {
     starts: u32,
     folder: PathBuf,
     arguments: Vec<String>,
-    http: u16,
+    ports: Ports,
 }
 
 impl Controller {
@@ -60,7 +68,7 @@ impl Controller {
 
     /// How much the other one has told it of its streams.
     fn told(&self) -> u32 {
-        let page = get(self.http, "/metrics");
+        let page = get(self.ports.http.address, "/metrics");
         let told = page.lines().find_map(|line| line.strip_prefix("nearcast_controller_replica "));
         told.and_then(|told| told.parse().ok()).expect("a gauge")
     }
@@ -88,39 +96,39 @@ fn controllers(lab: &Lab) -> Vec<String> {
 
 /// Two controllers that know of each other, and a bridge that knows of both.
 fn two(lab: &Lab) -> [Controller; 2] {
-    let free = [(); 6].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let [a, b, link_a, link_b, http_a, http_b] =
-        free.each_ref().map(|free| free.local_addr().expect("bound"));
-    drop(free);
+    let [a, b] = [(); 2].map(|()| Ports {
+        switches: Reserved::new(),
+        other: Reserved::new(),
+        http: Reserved::new(),
+    });
     let bridge = lab.bridge_name("br");
-    run(&format!("ovs-vsctl --timeout=20 set-controller {bridge} tcp:{a} tcp:{b}"));
+    let (to_a, to_b) = (a.switches.address, b.switches.address);
+    run(&format!("ovs-vsctl --timeout=20 set-controller {bridge} tcp:{to_a} tcp:{to_b}"));
     for id in controllers(lab) {
         run(&format!(
             "ovs-vsctl --timeout=20 set controller {id} connection_mode=out-of-band max_backoff=1000"
         ));
     }
-    let controller = |name, listen, http: SocketAddr, own, other, priority: &str| Controller {
+    let controller = |name, ports: Ports, other: SocketAddr, priority: &str| Controller {
         name,
         child: None,
         starts: 0,
         folder: lab.folder.path().to_owned(),
         arguments: [
-            ("--listen", format!("{listen}")),
-            ("--http", http.to_string()),
-            ("--peer-listen", format!("{own}")),
-            ("--peer-controller", format!("{other}")),
+            ("--listen", ports.switches.address.to_string()),
+            ("--http", ports.http.address.to_string()),
+            ("--peer-listen", ports.other.address.to_string()),
+            ("--peer-controller", other.to_string()),
             ("--priority", priority.to_owned()),
             ("--cdn", "10.0.0.100".to_owned()),
         ]
         .into_iter()
         .flat_map(|(option, value)| [option.to_owned(), value])
         .collect(),
-        http: http.port(),
+        ports,
     };
-    [
-        controller("first", a, http_a, link_a, link_b, "200"),
-        controller("second", b, http_b, link_b, link_a, "100"),
-    ]
+    let (at_a, at_b) = (a.other.address, b.other.address);
+    [controller("first", a, at_b, "200"), controller("second", b, at_a, "100")]
 }
 
 #[test]

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nearcast_media::rtmp::{Client, ClientConfig, ClientEvent, Settings, Side};
 use nearcast_media::{Media, Role, flv};
+use socket2::{Domain, Socket, Type};
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,22 +51,26 @@ pub fn capture(name: &str) -> Vec<(Side, Vec<u8>)> {
 /// An nginx-rtmp of our own, on a free port of the loopback, in a folder that goes with it.
 pub struct Nginx {
     process: Child,
-    pub port: u16,
+    address: SocketAddr,
+    _port: Socket,
     _folder: tempfile::TempDir,
 }
 
 impl Nginx {
     pub fn start() -> Nginx {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
+        // Bound, and not listening: nobody else is given the port, and nginx can listen there. A
+        // listener that is closed for its sake would live on in whatever is forked at that moment.
+        let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        port.set_reuse_address(true).expect("a socket that is not bound");
+        port.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        let address = port.local_addr().expect("bound").as_socket().expect("of IPv4");
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
              daemon off; master_process off; worker_processes 1;
              error_log stderr warn; pid nginx.pid;
              events {{ worker_connections 64; }}
-             rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096;
+             rtmp {{ server {{ listen {address}; chunk_size 4096;
                application live {{ live on; idle_streams off; wait_key off; }} }} }}"
         );
         let path = folder.path().join("nginx.conf");
@@ -79,9 +84,9 @@ impl Nginx {
             .stderr(fs::File::create(folder.path().join("stderr")).expect("a log"))
             .spawn()
             .expect("nginx is installed (Debian: nginx-light libnginx-mod-rtmp)");
-        let mut nginx = Nginx { process, port, _folder: folder };
+        let mut nginx = Nginx { process, address, _port: port, _folder: folder };
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(address).is_err() {
             let log = nginx._folder.path().join("stderr");
             let log = || fs::read_to_string(&log).unwrap_or_default();
             let ended = nginx.process.try_wait().expect("our child");
@@ -93,10 +98,10 @@ impl Nginx {
 
     /// A client of this server.
     pub fn client(&self, role: Role, key: &str, pipeline: bool) -> Connection {
-        let url = format!("rtmp://127.0.0.1:{}/live/{key}", self.port).parse().expect("a URL");
+        let url = format!("rtmp://{}/live/{key}", self.address).parse().expect("a URL");
         let client =
             Client::new(ClientConfig { url, role, pipeline, settings: Settings::default() });
-        let socket = TcpStream::connect(("127.0.0.1", self.port)).expect("nginx listens");
+        let socket = TcpStream::connect(self.address).expect("nginx listens");
         socket.set_nodelay(true).expect("a TCP socket");
         Connection { client, socket, flights: 0 }
     }
@@ -126,18 +131,21 @@ impl Connection {
         }
     }
 
-    /// The next event; `None` if `patience` is over or the server closed.
-    pub fn event_within(&mut self, patience: Duration) -> Option<ClientEvent> {
-        let end = Instant::now() + patience;
+    /// The next event, which must come.
+    pub fn event(&mut self) -> ClientEvent {
+        self.event_unless_closed().expect("the server stays")
+    }
+
+    /// The next event; `None` if the server closed instead.
+    pub fn event_unless_closed(&mut self) -> Option<ClientEvent> {
+        let end = Instant::now() + PATIENCE;
         loop {
             self.flush();
             if let Some(event) = self.client.poll() {
                 return Some(event);
             }
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
+            assert!(!left.is_zero(), "no event before patience runs out");
             self.socket.set_read_timeout(Some(left)).expect("a span above zero");
             let mut buffer = [0; 64 << 10];
             match self.socket.read(&mut buffer) {
@@ -146,14 +154,10 @@ impl Connection {
                     self.client.receive(&buffer[..n]).expect("nginx speaks RTMP");
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}"),
             }
         }
-    }
-
-    /// The next event, which must come.
-    pub fn event(&mut self) -> ClientEvent {
-        self.event_within(PATIENCE).expect("an event before patience runs out")
     }
 }
 
