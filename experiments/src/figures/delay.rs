@@ -18,8 +18,8 @@ pub(super) fn delay_over_time(outcome: &Outcome, scenario: &str) -> Option<Figur
         format!("{scenario}: delay over time ({settings})"),
         "Left, the paper's measure: half the round trip of pings, one a second; direct is broadcaster to \
          CDN plus CDN to viewer, bypassed is broadcaster to viewer. Right: each frame's one-way delay \
-         from the broadcaster's stamp to its release to the player. Dashed: propagation alone. Shaded: \
-         the streaming interval.",
+         from the broadcaster's stamp to its release to the player; triangles at the top are frames that took \
+         longer than it. Dashed: propagation alone. Shaded: the streaming interval.",
         (1080, 420),
         |area| {
             let (left, right) = area.split_horizontally(540);
@@ -80,7 +80,7 @@ fn bypassed_pings(run: &Run) -> Series {
 }
 
 /// The height of both panels, ms, so that they compare at a glance. A few outliers may stand above
-/// it: the extremes are in the table.
+/// it: they are marked there, and the extremes are in the table.
 fn ceiling(direct: &Run, assisted: &Run) -> f64 {
     let delays = [direct, assisted].into_iter().flat_map(frame_delays).map(|point| point.1);
     let pings = direct_pings(direct).into_iter().map(|point| point.1);
@@ -163,7 +163,11 @@ fn frames(area: &Area<'_>, direct: &Run, assisted: &Run, top: f64) -> Drawn {
         ways.dedup();
         for way in ways {
             let colour = style::of_way(way);
-            let points = delays.iter().filter(|point| point.2 == way && point.1 <= top);
+            let of_way = || delays.iter().filter(|point| point.2 == way);
+            let above = of_way().filter(|point| point.1 > top);
+            let marks = above.map(|point| TriangleMarker::new((point.0, top), 4, colour.filled()));
+            chart.draw_series(marks)?;
+            let points = of_way().filter(|point| point.1 <= top);
             // Open circles for the assisted run, so that its CDN frames stand apart from the direct
             // run's.
             let open = run.system == System::Assisted && way == Way::Cdn;

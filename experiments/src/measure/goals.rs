@@ -1,7 +1,7 @@
 //! What an experiment must show, computed from what was recorded. The bounds are ratios of things
 //! measured in the same run, so they hold on a slow machine as on a fast one.
 
-use super::{Summary, frame_floor, frame_ratio, packets};
+use super::{Summary, decisions, frame_floor, frame_ratio, packets};
 use crate::result::{Goal, LinkTruth, Outcome, Run, System, Trust, Verdict, Viewer, Way};
 
 /// Every goal, judged; each is there once, with the run that did worst where several speak to it.
@@ -14,7 +14,7 @@ pub fn goals(outcome: &Outcome) -> Vec<Goal> {
     goals.push(first_switched(outcome));
     goals.push(join(outcome));
     goals.push(no_frame_lost(outcome));
-    goals.push(decisions(outcome));
+    goals.push(repeated_decisions(outcome));
     goals.push(fidelity(outcome));
     goals
 }
@@ -353,21 +353,7 @@ fn no_frame_lost(outcome: &Outcome) -> Goal {
 }
 
 /// Two runs of the same seed and scenario: the same sequence of controller decisions.
-pub fn repeated_decisions(a: &Run, b: &Run) -> Option<Result<usize, (usize, String, String)>> {
-    let (a, b) = (a.controller.as_ref()?, b.controller.as_ref()?);
-    let length = a.decisions.len().max(b.decisions.len());
-    for index in 0..length {
-        let (left, right) = (a.decisions.get(index), b.decisions.get(index));
-        if left != right {
-            let text =
-                |side: Option<&String>| side.cloned().unwrap_or_else(|| "nothing".to_owned());
-            return Some(Err((index, text(left), text(right))));
-        }
-    }
-    Some(Ok(length))
-}
-
-fn decisions(outcome: &Outcome) -> Goal {
+fn repeated_decisions(outcome: &Outcome) -> Goal {
     let mut goal = goal(
         "the same seed and scenario twice: the same sequence of controller decisions",
         "identical",
@@ -382,13 +368,17 @@ fn decisions(outcome: &Outcome) -> Goal {
                 && run.faults.is_empty()
         };
         let Some(second) = outcome.runs[index + 1..].iter().find(same) else { continue };
-        let Some(compared) = repeated_decisions(first, second) else { continue };
+        let (Some(a), Some(b)) = (&first.controller, &second.controller) else { continue };
+        let compared = decisions::compare(&a.decisions, &b.decisions);
         goal.run = first.label();
         goal.verdict = Verdict::of(compared.is_ok());
         match compared {
             Ok(count) => {
                 goal.measured = format!("{count} decisions, identical");
-                goal.why = "compared without their times, serial numbers included".to_owned();
+                goal.why =
+                    "compared without their times, serial numbers included; hosts that answer \
+                            offers made together may do so in any order"
+                        .to_owned();
             }
             Err((index, left, right)) => {
                 goal.measured = format!("they differ from decision {index} on");

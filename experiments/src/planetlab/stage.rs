@@ -59,7 +59,7 @@ impl<'a> Stage<'a> {
         let settings = setup.folder.join("mesh.toml");
         std::fs::write(&settings, &setup.settings).map_err(FolderError::io(&settings))?;
 
-        let listen = run::free_address()?;
+        let (listen, _held) = run::free_address()?;
         let mut options = Options::new(setup.folder.to_owned());
         options.controller = Some(listen);
         options.seed = setup.seed;

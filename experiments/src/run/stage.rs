@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use nearcast_machine::Span;
 use nearcast_media::StreamName;
 use nearcast_topologies::{Role, Topology};
+use socket2::{Domain, Socket, Type};
 
 use super::cast::{self, PeerSettings};
 use super::nginx::Cdn;
@@ -63,7 +64,7 @@ impl Stage {
         let events = setup.folder.join("events");
         std::fs::create_dir_all(&events).map_err(FolderError::io(&events))?;
 
-        let listen = free_address()?;
+        let (listen, _held) = free_address()?;
         let mut options = Options::new(setup.folder.to_owned());
         options.controller = Some(listen);
         options.seed = setup.seed;
@@ -210,12 +211,16 @@ pub(crate) fn unasked_drops(world: &World) -> Drops {
     drops
 }
 
-/// A port on loopback that nobody listens on now. Somebody may before we do: then the controller
-/// says so, and the run fails with that.
-pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+/// A port on loopback for the controller, and what has to be kept until it listens there: bound and
+/// not listening, so that nobody else is given the port meanwhile.
+pub(crate) fn free_address() -> Result<(SocketAddr, Socket), Failure> {
+    let held = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // As the controller's listener has it, both may be bound.
+    held.set_reuse_address(true)?;
+    held.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
         .map_err(|error| format!("no port is free: {error}"))?;
-    Ok(socket.local_addr()?)
+    let address = held.local_addr()?.as_socket().ok_or("a port of another family")?;
+    Ok((address, held))
 }
 
 /// What lies behind each switch port, by the port's name in the system: what the controller judges
