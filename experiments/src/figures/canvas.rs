@@ -65,6 +65,23 @@ fn short(number: &f64) -> String {
     ((number * 1e6).round() / 1e6).to_string()
 }
 
+/// The corners of the distribution of these values; those that fall on one pixel are one.
+pub(crate) fn distribution<X, Y>(
+    chart: &ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    ascending: &[f64],
+) -> Vec<(f64, f64)>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let count = ascending.len() as f64;
+    let step =
+        |(n, &value): (usize, &f64)| [(value, n as f64 / count), (value, (n + 1) as f64 / count)];
+    let mut corners: Vec<(f64, f64)> = ascending.iter().enumerate().flat_map(step).collect();
+    corners.dedup_by_key(|corner| chart.backend_coord(corner));
+    corners
+}
+
 /// The names of the series, in a corner of the plot.
 pub(crate) fn legend<'a, 'b: 'a, C: CoordTranslate>(
     chart: &mut ChartContext<'a, SVGBackend<'b>, C>,
@@ -145,6 +162,24 @@ impl Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_distribution_has_no_more_corners_than_pixels() {
+        let values: Vec<f64> = (0..100_000).map(|n| f64::from(n).sqrt() / 400.0).collect();
+        let mut seen = Vec::new();
+        Figure::draw("d", "a distribution", "of many", (200, 100), |area| {
+            let chart = plane(area, (0.0..1.0, 0.0..1.0), "x", "y")?;
+            let corners = distribution(&chart, &values);
+            let pixels = corners.iter().map(|corner| chart.backend_coord(corner));
+            seen = pixels.zip(corners.iter().copied()).collect();
+            Ok(())
+        });
+        assert!((50..300).contains(&seen.len()), "{}", seen.len());
+        assert!(seen.windows(2).all(|two| two[0].0 != two[1].0), "no pixel twice in a row");
+        assert!(seen.is_sorted_by(|a, b| a.1.0 <= b.1.0 && a.1.1 <= b.1.1));
+        // What is left out lies where something is drawn: the curve is x^2 * 1.6.
+        assert!(seen.iter().all(|(_, (x, y))| (x * x * 1.6 - y).abs() < 1e-3));
+    }
 
     #[test]
     fn numbers_at_axes_have_the_decimals_that_say_something() {

@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::canvas::{dressed, legend};
+use super::canvas::{distribution, dressed, legend};
 use super::{Figure, style};
 use crate::result::{Outcome, System, Way};
 
@@ -41,7 +41,7 @@ pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> 
                 .draw()?;
             for curve in series {
                 let Curve { label, colour, dashed, sorted } = curve;
-                let steps = steps(&sorted);
+                let steps = distribution(&chart, &sorted);
                 if dashed {
                     chart.draw_series(DashedLineSeries::new(steps, 7, 5, colour.stroke_width(2)))?
                 } else {
@@ -119,15 +119,4 @@ fn curves(outcome: &Outcome, scenario: &str) -> Vec<Curve> {
         }
     }
     curves
-}
-
-/// The corners of the empirical distribution.
-fn steps(sorted: &[f64]) -> Vec<(f64, f64)> {
-    let mut corners = Vec::with_capacity(sorted.len() * 2);
-    let count = sorted.len() as f64;
-    for (index, value) in sorted.iter().enumerate() {
-        corners.push((*value, index as f64 / count));
-        corners.push((*value, (index + 1) as f64 / count));
-    }
-    corners
 }

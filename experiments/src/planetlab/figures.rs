@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::measures::{Estimate, QUALITIES, WINDOW};
 use super::result::{Flavour, LAYERS, MeshOutcome, PeerRecord};
 use crate::figures::Figure;
-use crate::figures::canvas::{Area, Drawn, Plane, legend, plane};
+use crate::figures::canvas::{Area, Drawn, Plane, distribution, legend, plane};
 use crate::figures::style;
 
 /// Classes in the order of the scenario, which is that of what they give.
@@ -114,12 +114,8 @@ fn rates(outcome: &MeshOutcome) -> Figure {
                 let ranges = (0.0..full * 1.1, 0.0..1.05);
                 let mut chart = plane(panel, ranges, "playback rate, kbit/s", "share of peers")?;
                 for (class, facts) in outcome.scale.classes.iter().enumerate() {
-                    let rates = outcome.rates(system, class);
-                    let count = rates.len() as f64;
-                    let steps = rates.iter().enumerate().flat_map(|(n, &rate)| {
-                        [(rate, n as f64 / count), (rate, (n + 1) as f64 / count)]
-                    });
-                    line(&mut chart, steps.collect(), colour(class), &facts.name)?;
+                    let steps = distribution(&chart, &outcome.rates(system, class));
+                    line(&mut chart, steps, colour(class), &facts.name)?;
                 }
                 legend(&mut chart, SeriesLabelPosition::UpperLeft)
             })

@@ -7,7 +7,7 @@ use super::judge::{playback_kbit, ratio};
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
-use crate::figures::canvas::{dressed, legend, plane};
+use crate::figures::canvas::{distribution, dressed, legend, plane};
 use crate::figures::style;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
@@ -104,11 +104,7 @@ fn rates(result: &Simulations, population: &str, runs: &[&SimRun]) -> Option<Fig
                 "share of sessions",
             )?;
             for Curve { label, colour, rates } in curves {
-                let count = rates.len() as f64;
-                let steps = rates.iter().enumerate().flat_map(|(n, &rate)| {
-                    [(rate, n as f64 / count), (rate, (n + 1) as f64 / count)]
-                });
-                let steps: Vec<(f64, f64)> = steps.collect();
+                let steps = distribution(&chart, &rates);
                 chart
                     .draw_series(LineSeries::new(steps, colour.stroke_width(3)))?
                     .label(label)
