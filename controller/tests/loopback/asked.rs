@@ -11,9 +11,7 @@ use crate::world::{Controller, wait_for};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn connect(controller: &Controller) -> TcpStream {
-    let stream = wait_for("HTTP to be served", || TcpStream::connect(controller.http.address).ok());
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream
+    controller.connect_http(PATIENCE)
 }
 
 /// Says something, and nothing more; what is answered until the connection is closed.

@@ -4,7 +4,7 @@
 mod asked;
 mod hostile;
 mod north;
-#[path = "../support/reserved.rs"]
+#[path = "../../../common/media/tests/support/reserved.rs"]
 mod reserved;
 mod slow;
 mod world;

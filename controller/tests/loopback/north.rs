@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::{Controller, wait_for};
+use crate::world::Controller;
 
 /// Status and body of the answer to a GET.
 fn get(controller: &Controller, path: &str) -> (u16, String) {
@@ -19,9 +19,7 @@ fn get(controller: &Controller, path: &str) -> (u16, String) {
 }
 
 fn connect(controller: &Controller, path: &str) -> TcpStream {
-    let mut stream =
-        wait_for("HTTP to be served", || TcpStream::connect(controller.http.address).ok());
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let mut stream = controller.connect_http(Duration::from_secs(10));
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("asked");
     stream

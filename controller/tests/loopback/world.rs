@@ -21,7 +21,7 @@ pub(crate) struct Controller {
     child: Child,
     folder: TempDir,
     port: Reserved,
-    pub(crate) http: Reserved,
+    http: Reserved,
 }
 
 impl Controller {
@@ -41,6 +41,13 @@ impl Controller {
             .spawn()
             .expect("the controller starts");
         Controller { child, folder, port, http }
+    }
+
+    /// A connection to where it is asked by HTTP.
+    pub(crate) fn connect_http(&self, patience: Duration) -> TcpStream {
+        let stream = wait_for("HTTP to be served", || TcpStream::connect(self.http.address).ok());
+        stream.set_read_timeout(Some(patience)).expect("a timeout");
+        stream
     }
 
     pub(crate) fn connect(&self) -> Switch {

@@ -1,7 +1,7 @@
 //! The control channel: a switch that is there twice, a connection that is half open, a controller
 //! that is slower than its switches.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,7 +49,7 @@ struct Between {
     silent: Arc<AtomicBool>,
 }
 
-fn between(controller: u16) -> Between {
+fn between(controller: SocketAddr) -> Between {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let silent = Arc::new(AtomicBool::new(false));
@@ -59,7 +59,7 @@ fn between(controller: u16) -> Between {
         let mut first = Some(falls_silent);
         for stream in listener.incoming() {
             let Ok(switch) = stream else { return };
-            let Ok(controller) = TcpStream::connect(("127.0.0.1", controller)) else { continue };
+            let Ok(controller) = TcpStream::connect(controller) else { continue };
             let silent = first.take();
             pass_on(
                 switch.try_clone().expect("a handle"),
@@ -92,7 +92,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, silent: Option<Arc<AtomicBool
 fn a_switch_comes_back_while_its_old_connection_is_half_open() {
     needs_a_lab!();
     let mut lab = Lab::new("OpenFlow13", &[("v1", 11), ("v2", 12)]);
-    let between = between(lab.port());
+    let between = between(lab.address());
     let bridge = lab.bridge_name("br");
     run(&format!(
         "ovs-vsctl --timeout=20 set-controller {bridge} tcp:127.0.0.1:{} -- \

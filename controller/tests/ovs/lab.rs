@@ -134,11 +134,11 @@ impl Lab {
     }
 
     fn bridge(&mut self, bridge: &str, protocols: &str, hosts: &[(&'static str, u8)]) {
-        let port = self.port();
+        let address = self.listen.address;
         run(&format!(
             "ovs-vsctl --timeout=20 add-br {bridge} -- set bridge {bridge} datapath_type=netdev \
              protocols={protocols} fail_mode=secure other_config:disable-in-band=true -- \
-             set-controller {bridge} tcp:127.0.0.1:{port} -- \
+             set-controller {bridge} tcp:{address} -- \
              set controller {bridge} connection_mode=out-of-band max_backoff=1000"
         ));
         for (number, (name, last)) in (1..).zip(hosts) {
@@ -241,8 +241,8 @@ impl Lab {
     }
 
     /// Where the controller listens.
-    pub(crate) fn port(&self) -> u16 {
-        self.listen.address.port()
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen.address
     }
 
     fn events_path(&self) -> PathBuf {

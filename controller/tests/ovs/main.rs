@@ -26,7 +26,7 @@ mod channel;
 mod detour;
 mod ipv6;
 mod meters;
-#[path = "../support/reserved.rs"]
+#[path = "../../../common/media/tests/support/reserved.rs"]
 mod reserved;
 mod tls;
 mod two;

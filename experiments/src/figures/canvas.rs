@@ -26,12 +26,7 @@ pub(crate) fn plane<'a, 'b: 'a>(
     x: &str,
     y: &str,
 ) -> Result<Plane<'a, 'b>, Box<dyn std::error::Error>> {
-    let mut chart = ChartBuilder::on(area)
-        .margin(14)
-        .margin_right(24)
-        .x_label_area_size(44)
-        .y_label_area_size(58)
-        .build_cartesian_2d(across, up)?;
+    let mut chart = framed(area).build_cartesian_2d(across, up)?;
     let drawn: Drawn = (|| {
         dressed(&mut chart.configure_mesh())
             .x_desc(x)
@@ -43,6 +38,13 @@ pub(crate) fn plane<'a, 'b: 'a>(
         Ok(())
     })();
     drawn.map(|()| chart)
+}
+
+/// A chart to be, with the room around it that its axes take.
+pub(crate) fn framed<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.margin(14).margin_right(24).x_label_area_size(44).y_label_area_size(58);
+    chart
 }
 
 /// The lines and the text of axes, as all charts have them.

@@ -1,6 +1,6 @@
 use plotters::prelude::*;
 
-use super::canvas::{distribution, dressed, legend};
+use super::canvas::{distribution, dressed, framed, legend};
 use super::{Figure, style};
 use crate::result::{Outcome, System, Way};
 
@@ -24,11 +24,7 @@ pub(super) fn frame_delays(outcome: &Outcome, scenario: &str) -> Option<Figure> 
          as frames arrive, and as a player shows them that starts with the first one and keeps real time.",
         (760, 400),
         |area| {
-            let mut chart = ChartBuilder::on(area)
-                .margin(14)
-                .margin_right(24)
-                .x_label_area_size(44)
-                .y_label_area_size(58)
+            let mut chart = framed(area)
                 .build_cartesian_2d(range.log_scale().with_key_points(TICKS.to_vec()), 0.0..1.0)?;
             dressed(&mut chart.configure_mesh())
                 .x_desc("frame delay, ms")

@@ -163,11 +163,11 @@ fn frames(area: &Area<'_>, direct: &Run, assisted: &Run, top: f64) -> Drawn {
         ways.dedup();
         for way in ways {
             let colour = style::of_way(way);
-            let of_way = || delays.iter().filter(|point| point.2 == way);
-            let above = of_way().filter(|point| point.1 > top);
+            let this_way = || delays.iter().filter(|point| point.2 == way);
+            let above = this_way().filter(|point| point.1 > top);
             let marks = above.map(|point| TriangleMarker::new((point.0, top), 4, colour.filled()));
             chart.draw_series(marks)?;
-            let points = of_way().filter(|point| point.1 <= top);
+            let points = this_way().filter(|point| point.1 <= top);
             // Open circles for the assisted run, so that its CDN frames stand apart from the direct
             // run's.
             let open = run.system == System::Assisted && way == Way::Cdn;

@@ -1,7 +1,7 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Area, Drawn, Plane, dressed, legend};
+use super::canvas::{Area, Drawn, Plane, dressed, framed, legend};
 use crate::result::{LinkTruth, Outcome, PingTrain};
 
 const COLOURS: [RGBColor; 4] = [
@@ -130,12 +130,7 @@ fn histogram(
         })
         .collect();
     let top = bins.iter().flatten().max().copied().unwrap_or(1) as f64 * 1.2;
-    let mut chart = ChartBuilder::on(area)
-        .margin(14)
-        .margin_right(24)
-        .x_label_area_size(44)
-        .y_label_area_size(58)
-        .build_cartesian_2d(low..high, 0.0..top)?;
+    let mut chart = framed(area).build_cartesian_2d(low..high, 0.0..top)?;
     mesh(&mut chart, unit, "pings")?;
     for ((name, bins), colour) in
         series.iter().map(|(name, _)| name).zip(&bins).zip(COLOURS.into_iter().cycle())

@@ -377,7 +377,7 @@ fn repeated_decisions(outcome: &Outcome) -> Goal {
                 goal.measured = format!("{count} decisions, identical");
                 goal.why =
                     "compared without their times, serial numbers included; hosts that answer \
-                            offers made together may do so in any order"
+                     offers made together may do so in any order"
                         .to_owned();
             }
             Err((index, left, right)) => {

@@ -7,7 +7,7 @@ use super::judge::{playback_kbit, ratio};
 use super::result::{Group, Session, SimRun, Simulations};
 use super::scenario::Paper;
 use crate::figures::Figure;
-use crate::figures::canvas::{distribution, dressed, legend, plane};
+use crate::figures::canvas::{distribution, dressed, framed, legend, plane};
 use crate::figures::style;
 
 /// The layers of a run, and the systems of a figure, in this order; told apart without colours by
@@ -129,12 +129,7 @@ fn ratios(result: &Simulations, population: &str, runs: &[&SimRun]) -> Figure {
         |area| {
             // A column for each layer, and an empty one after each system.
             let columns = (LAYERS + 1) * runs.len().max(1);
-            let mut chart = ChartBuilder::on(area)
-                .margin(14)
-                .margin_right(24)
-                .x_label_area_size(44)
-                .y_label_area_size(58)
-                .build_cartesian_2d(0.0..columns as f64, 0.0..1.05)?;
+            let mut chart = framed(area).build_cartesian_2d(0.0..columns as f64, 0.0..1.05)?;
             dressed(&mut chart.configure_mesh())
                 .disable_x_mesh()
                 .x_desc("layer")

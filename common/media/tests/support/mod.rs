@@ -3,16 +3,18 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(clippy::disallowed_methods, reason = "real programs take real time")]
 
+mod reserved;
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nearcast_media::rtmp::{Client, ClientConfig, ClientEvent, Settings, Side};
 use nearcast_media::{Media, Role, flv};
-use socket2::{Domain, Socket, Type};
+use reserved::Reserved;
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,20 +53,15 @@ pub fn capture(name: &str) -> Vec<(Side, Vec<u8>)> {
 /// An nginx-rtmp of our own, on a free port of the loopback, in a folder that goes with it.
 pub struct Nginx {
     process: Child,
-    address: SocketAddr,
-    _port: Socket,
+    listen: Reserved,
     _folder: tempfile::TempDir,
 }
 
 impl Nginx {
     pub fn start() -> Nginx {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // Bound, and not listening: nobody else is given the port, and nginx can listen there. A
-        // listener that is closed for its sake would live on in whatever is forked at that moment.
-        let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        port.set_reuse_address(true).expect("a socket that is not bound");
-        port.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-        let address = port.local_addr().expect("bound").as_socket().expect("of IPv4");
+        let listen = Reserved::new();
+        let address = listen.address;
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
              daemon off; master_process off; worker_processes 1;
@@ -84,7 +81,7 @@ impl Nginx {
             .stderr(fs::File::create(folder.path().join("stderr")).expect("a log"))
             .spawn()
             .expect("nginx is installed (Debian: nginx-light libnginx-mod-rtmp)");
-        let mut nginx = Nginx { process, address, _port: port, _folder: folder };
+        let mut nginx = Nginx { process, listen, _folder: folder };
         let start = Instant::now();
         while TcpStream::connect(address).is_err() {
             let log = nginx._folder.path().join("stderr");
@@ -98,10 +95,10 @@ impl Nginx {
 
     /// A client of this server.
     pub fn client(&self, role: Role, key: &str, pipeline: bool) -> Connection {
-        let url = format!("rtmp://{}/live/{key}", self.address).parse().expect("a URL");
+        let url = format!("rtmp://{}/live/{key}", self.listen.address).parse().expect("a URL");
         let client =
             Client::new(ClientConfig { url, role, pipeline, settings: Settings::default() });
-        let socket = TcpStream::connect(self.address).expect("nginx listens");
+        let socket = TcpStream::connect(self.listen.address).expect("nginx listens");
         socket.set_nodelay(true).expect("a TCP socket");
         Connection { client, socket, flights: 0 }
     }
